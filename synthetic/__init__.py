@@ -1,0 +1,63 @@
+"""Verified RL rollouts in, published reasoning-trace datasets out.
+
+    synthetic.capture(RUN, into=STORE)        logs to facts
+    synthetic.scan(STORE)                     facts as a polars LazyFrame
+    synthetic.release(STORE, to=DIR)          facts to a dataset release
+    synthetic.check(DIR)                      does every byte, count and claim of it hold?
+
+Everything is imported when it is first used: `import synthetic` alone costs nothing.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from synthetic.capture import Captured as Captured
+    from synthetic.capture import capture as capture
+    from synthetic.check import check as check
+    from synthetic.errors import SyntheticError as SyntheticError
+    from synthetic.look import drops as drops
+    from synthetic.release import release as release
+    from synthetic.stage import measure as measure
+    from synthetic.stage import rule as rule
+    from synthetic.store import scan as scan
+
+_HOMES = {
+    "Captured": "capture",
+    "capture": "capture",
+    "check": "check",
+    "drops": "look",
+    "SyntheticError": "errors",
+    "release": "release",
+    "measure": "stage",
+    "rule": "stage",
+    "scan": "store",
+}
+
+__all__ = list(_HOMES)
+
+
+class _Package(ModuleType):
+    """The package, whose verbs keep their names although modules of the same names are imported into it."""
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_HOMES})
+
+
+def _name(name: str, home: str) -> None:
+    def get(_: ModuleType) -> Any:  # whatever the home defines under that name
+        return getattr(import_module(f"synthetic.{home}"), name)
+
+    def ignore(_: ModuleType, value: object) -> None:
+        """Importing `synthetic.capture` sets the attribute `capture` of the package: it stays the function."""
+
+    setattr(_Package, name, property(get, ignore))
+
+
+for _each, _home in _HOMES.items():
+    _name(_each, _home)
+sys.modules[__name__].__class__ = _Package

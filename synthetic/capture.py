@@ -1,0 +1,397 @@
+"""Logs into a store: find a run's logs, read what is new in them, and commit it in shards.
+
+Memory is bounded by a shard's worth of rows. Every line is accounted for: `lines seen = captured +
+quarantined + seen before`, checked here and printed by the command line. A line that gives no row is set
+aside with its file, offset and reason and never stops a capture; a torn last line is left for the next one.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any  # JSON values
+
+import msgspec
+import polars as pl
+import xxhash
+
+from synthetic import shard as shards
+from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
+from synthetic.formats import FORMATS, BadLine, Format, Parsed, Source, repaired
+from synthetic.formats.file import Text, first_line, lines
+from synthetic.formats.find import find
+from synthetic.formats.rows import Place, late_facts, traces
+from synthetic.record import digest
+from synthetic.stage import Progress, silent
+from synthetic.store import SCHEMAS, Footer, Log, Overtaken, Range, Store, ranges
+
+SHARD_BYTES = 256 * 1024 * 1024
+"""A shard is committed when its lines pass this (decompressed)."""
+
+FRAME_BYTES = 16 * 1024 * 1024
+"""Rows are gathered into frames, and given to the writer, when their lines pass this."""
+
+# A log may hold anything, in any place: whatever a format or the record's schema trips over is a bad line.
+BAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, msgspec.MsgspecError)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Captured:
+    """What a capture did. `seen = captured + quarantined + seen_before`, in lines."""
+
+    store: str
+    files: int = 0
+    captured: int = 0
+    quarantined: int = 0
+    seen_before: int = 0
+    rows: int = 0
+    late_facts: int = 0
+    torn: list[str] = field(default_factory=list)
+    """Logs whose last line has no newline yet: it waits for the next capture."""
+    warnings: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+    quarantine: list[str] = field(default_factory=list)
+    """Files with the lines set aside."""
+    repaired: int = 0
+    """Captured lines with a value that JSON has no word for: NaN, 1e999, half a surrogate pair."""
+    logs: dict[str, str] = field(default_factory=dict)
+    """For each log, the format it was read as."""
+
+    @property
+    def seen(self) -> int:
+        """Lines seen."""
+        return self.captured + self.quarantined + self.seen_before
+
+
+def capture(
+    *runs: str | Path,
+    into: str | Path,
+    format: str | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    progress: Progress = silent,
+    now: Callable[[], datetime] = _utc_now,
+) -> Captured:
+    """Read the logs of runs (folders or single files) into the store `into`; make it if it is not there.
+
+    What was captured before is not captured again, so a capture can be repeated and interrupted at any time.
+    `format` forces one of `synthetic formats`. Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
+    """
+    sources = list({source.path: source for run in runs for source in find(Path(run), format)}.values())
+    store = Store(Path(into))
+    while True:
+        done = Captured(str(into), files=len(sources))
+        try:
+            with store.writing():
+                _Capture(store, done, shard_bytes, progress, now).run(sources)
+        except Overtaken:
+            continue
+        except OSError as error:
+            raise CannotWrite(
+                f"{error.filename or into}: {error.strerror}",
+                hint="make room, then run again: finished shards are kept",
+            ) from error
+        return done
+
+
+def follow(
+    *runs: str | Path,
+    into: str | Path,
+    every_seconds: float = 10.0,
+    wait: Callable[[float], None] = time.sleep,
+    **settings: Any,
+) -> Iterator[Captured]:
+    """Capture again and again what has been written since; runs without logs yet are waited for."""
+    while True:
+        try:
+            yield capture(*runs, into=into, **settings)
+        except UnreadableLog:
+            if not all(Path(run).exists() for run in runs):
+                raise
+        wait(every_seconds)
+
+
+def formats() -> list[Format]:
+    """The log formats that can be captured."""
+    return list(FORMATS.values())
+
+
+# ---- reading and committing
+
+
+@dataclass
+class _Draft:
+    """Rows on their way into one shard."""
+
+    kind: str
+    run: str
+    ranges: list[Range] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    bad: list[bytes] = field(default_factory=list)
+    pending_bytes: int = 0
+    bytes: int = 0
+
+    def gather(self) -> None:
+        """Turn rows into a frame."""
+        if self.rows:
+            of = SCHEMAS[self.kind]
+            columns = {name: [row[name] for row in self.rows] for name in of.names}
+            self.frames.append(pl.DataFrame(columns, schema=of.polars, strict=True))
+        self.rows, self.pending_bytes = [], 0
+
+
+class _Capture:
+    """One pass over the logs of some runs, holding the store's lock."""
+
+    def __init__(
+        self, store: Store, done: Captured, shard_bytes: int, progress: Progress, now: Callable[[], datetime]
+    ) -> None:
+        self.store, self.done, self.progress, self.now = store, done, progress, now
+        self.shard_bytes = shard_bytes
+        self.before = store.shards()
+        self.last = max((shard.number for shard in self.before), default=-1)
+        """Number of the last shard that this pass knows."""
+        self.drafts: dict[str, _Draft] = {}
+        self.held: dict[Log, list[Range]] = {}
+        """What is captured of each log, also in this pass: a log may be there twice, plain and sealed."""
+        for known in ranges(self.before):
+            self.held.setdefault(known.log, []).append(known)
+
+    def run(self, sources: Sequence[Source]) -> None:
+        """Capture what is new in the sources."""
+        sizes = [_size(source.path) for source in sources]
+        self._warn_of_effective_only(sources)
+        for place, source in enumerate(sources):
+            if any(draft.run != source.run for draft in self.drafts.values()):
+                self.commit()  # a shard holds one run
+            self.log(source)
+            self.progress("capturing", sum(sizes[: place + 1]), sum(sizes))
+        self.commit()
+        self.done.runs = sorted({source.run for source in sources})
+        self.done.formats = sorted({source.format.name for source in sources})
+
+    def _warn_of_effective_only(self, sources: Sequence[Source]) -> None:
+        runs = {role: {s.run for s in sources if s.role == role} for role in ("late", "traces")}
+        captured = {shard.footer.kind: {r.run for r in shard.footer.ranges} for shard in self.before}
+        for run in sorted(runs["late"] - runs["traces"] - captured.get("traces", set())):
+            what = "only what was shipped is here ('effective'); its rollouts ('all') are not"
+            self.done.warnings.append(f"{run}: {what}")
+
+    def log(self, source: Source) -> None:
+        """Capture what is new in one log."""
+        name = f"{source.run}/{source.name}"
+        self.done.logs[name] = source.format.name
+        log = _log(source)
+        held = sorted(self.held.get(log, ()), key=lambda r: (r.generation, r.start))
+        generation = held[-1].generation if held else 0
+        held = [r for r in held if r.generation == generation]
+        if not held and source.format.rewinds and source.role == "traces":
+            self._rewind(source)
+        with Text(source.path) as text:
+            found = text.skip(held[-1].start, held[-1].end) if held else None
+            if not held or found == held[-1].digest or text.broken:
+                self.done.seen_before += sum(r.lines for r in held)
+                self._read(source, text, log, generation, held[-1].end if held else 0)
+                return
+        # The bytes that were captured are not there any more: the log was replaced, and is read anew.
+        self.done.warnings.append(f"{name}: was rewritten since it was captured; reading it anew")
+        with Text(source.path) as text:
+            self._read(source, text, log, generation + 1, 0)
+
+    def _rewind(self, source: Source) -> None:
+        """Mark the rows of an earlier log of this name: the run was resumed from before their step.
+
+        A resume deletes later steps and writes them anew. The run is known to be the same by its other logs:
+        at least one that was captured before must still stand as it was.
+        """
+        name = (source.run, source.name)
+        older = [s for s in self.before if any((r.run, r.path) == name for r in s.footer.ranges)]
+        older = [s for s in older if s.footer.kind == "traces"]
+        if not older or not any(_log(other) in self.held for other in find(source.root)):
+            return
+        same = pl.col("log_file") == source.name
+        held = [pl.scan_parquet(s.path, glob=False).filter(same).select("trace_id") for s in older]
+        ids = pl.concat(held).unique().collect()["trace_id"].sort()
+        draft = self.drafts.setdefault("annotations", _Draft("annotations", source.run))
+        rewound = Parsed(late=[(id, None, "rewound", True) for id in ids])
+        draft.rows += late_facts(rewound, Place(source.name, 0, ""))
+        self.done.warnings.append(
+            f"{source.run}/{source.name}: the run was resumed from before it; {len(ids)} traces are marked as rewound"
+        )
+
+    def _read(self, source: Source, text: Text, log: Log, generation: int, start: int) -> None:
+        """Capture the lines from `start` on, where `text` stands."""
+        kind = "annotations" if source.role == "late" else "traces"
+        stretch = _Stretch(start)
+        # Looked up at each piece: a new stretch begins with each shard.
+        for offset, line, length in lines(text, start, lambda piece: stretch.within(piece)):  # noqa: B023, PLW0108
+            draft = self.drafts.setdefault(kind, _Draft(kind, source.run))
+            stretch.add(line, length)
+            if line is None:
+                self._set_aside(draft, source, offset, b"", f"{length} bytes are no line", stretch)
+            elif line.strip():
+                self._line(draft, source, offset, line, stretch)
+            draft.bytes += length
+            draft.pending_bytes += length
+            if draft.pending_bytes >= FRAME_BYTES:
+                draft.gather()
+            if draft.bytes >= self.shard_bytes:
+                self._hold(draft, stretch, log, generation, source)
+                self.commit()
+                stretch = _Stretch(stretch.end)
+                self.progress(f"capturing {source.name}", stretch.end, None)
+        if stretch.lines:
+            self._hold(self.drafts[kind], stretch, log, generation, source)
+        if text.broken:
+            self.done.warnings.append(
+                f"{source.run}/{source.name}: {text.broken}; the whole lines before it were taken"
+            )
+        elif stretch.end < text.at:
+            self.done.torn.append(f"{source.run}/{source.name}")
+
+    def _hold(self, draft: _Draft, stretch: "_Stretch", log: Log, generation: int, source: Source) -> None:
+        draft.ranges.append(stretch.range(log, generation, source))
+        self.held.setdefault(log, []).append(draft.ranges[-1])
+
+    def _line(self, draft: _Draft, source: Source, offset: int, line: bytes, stretch: "_Stretch") -> None:
+        gone: dict[str, str] = {}
+        text = line.rstrip(b"\r")
+        try:
+            try:
+                parsed = source.format.parse(text, source)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                text, gone = repaired(text)
+                parsed = source.format.parse(text, source)
+            make = late_facts if draft.kind == "annotations" else traces
+            rows = make(parsed, Place(source.name, offset, digest(line)), gone)
+        except BAD as error:
+            known = isinstance(error, msgspec.MsgspecError) or type(error) is BadLine
+            why = str(error) if known else f"{type(error).__name__}: {error}"
+            self._set_aside(draft, source, offset, line, why, stretch)
+            return
+        draft.rows += rows
+        stretch.captured += 1
+        stretch.rows += len(rows)
+        self.done.repaired += bool(gone)
+
+    def _set_aside(
+        self, draft: _Draft, source: Source, offset: int, line: bytes, why: str, stretch: "_Stretch"
+    ) -> None:
+        stretch.quarantined += 1
+        place = {"run": source.run, "log_file": source.name, "log_offset": offset, "reason": why}
+        text = line[:1_000_000].decode("utf-8", "backslashreplace")
+        draft.bad.append(msgspec.json.encode(place | {"line": text}) + b"\n")
+
+    def commit(self) -> None:
+        """Commit every draft: side files first, then the shard that names them."""
+        for kind in sorted(self.drafts):  # annotations first: a capture that stops in between says them again
+            draft = self.drafts.pop(kind)
+            draft.gather()
+            if not draft.ranges and not draft.frames:
+                continue
+            footer = Footer(
+                kind=kind,
+                schema=SCHEMAS[kind].id,
+                ranges=draft.ranges,
+                quarantine=[self._write_quarantine(draft.bad)] if draft.bad else [],
+                rows=0,
+                row_hash="",
+                captured_at=self.now().isoformat(timespec="seconds"),
+                code_version=version("synthetic-traces"),
+            )
+            temporary = self.store.shard_folder / f"{os.getpid()}-{kind}.tmp"
+            shards.write(temporary, SCHEMAS[kind], draft.frames, footer.encoded)
+            self.last = self.store.commit(temporary, footer, after=self.last)
+            self._count(draft, footer)
+
+    def _write_quarantine(self, bad: list[bytes]) -> str:
+        data = b"".join(bad)
+        name = f"{digest(data)}.jsonl"
+        temporary = self.store.quarantine_folder / f"{name}.tmp"
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self.store.quarantine_folder / name)
+        shards.sync_folder(self.store.quarantine_folder)
+        return name
+
+    def _count(self, draft: _Draft, footer: Footer) -> None:
+        done = self.done
+        captured = sum(r.captured for r in draft.ranges)
+        quarantined = sum(r.quarantined for r in draft.ranges)
+        if captured + quarantined != sum(r.lines for r in draft.ranges):
+            raise SyntheticError("lines do not add up; this is a mistake in synthetic, please report it")
+        done.captured += captured
+        done.quarantined += quarantined
+        rows = sum(frame.height for frame in draft.frames)
+        done.rows += rows if draft.kind == "traces" else 0
+        done.late_facts += rows if draft.kind == "annotations" else 0
+        done.quarantine += [str(self.store.quarantine_folder / name) for name in footer.quarantine]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise UnreadableLog(f"{path}: {error.strerror}") from error
+
+
+def _log(source: Source) -> Log:
+    """Which log this is."""
+    return source.run, source.name, digest(first_line(source.path) or b"")
+
+
+@dataclass
+class _Stretch:
+    """A range in the making: whole lines, from `start` to `end`."""
+
+    start: int
+    end: int = -1
+    lines: int = 0
+    captured: int = 0
+    quarantined: int = 0
+    rows: int = 0
+    # xxhash has no public name for its hashers' type
+    hash: Any = field(default_factory=xxhash.xxh3_128)
+    ahead: Any = None
+    """The hash with the pieces of a line that is too long to be kept and has not ended yet."""
+
+    def __post_init__(self) -> None:
+        self.end = self.start
+
+    def within(self, piece: bytes) -> None:
+        """Go on within a line that is too long to be kept."""
+        self.ahead = self.ahead or self.hash.copy()
+        self.ahead.update(piece)
+
+    def add(self, line: bytes | None, length: int) -> None:
+        """Go on by one line; None for the one whose pieces were given before."""
+        self.end += length
+        if line is None:
+            self.hash, self.ahead = self.ahead, None
+        self.hash.update((line or b"") + b"\n")
+        self.lines += line is None or bool(line.strip())
+
+    def range(self, log: Log, generation: int, source: Source) -> Range:
+        """The range as it stands in a footer."""
+        return Range(
+            *log,
+            generation=generation,
+            start=self.start,
+            end=self.end,
+            digest=self.hash.hexdigest(),
+            lines=self.lines,
+            captured=self.captured,
+            quarantined=self.quarantined,
+            rows=self.rows,
+            format=source.format.name,
+        )

@@ -1,0 +1,237 @@
+"""The card: README.md and CHANGELOG.md of a release, rendered from its manifest, its numbers and its recipe.
+
+One template for each section stands in `data_cards/`; `card.md.jinja` puts them in order. What a log wrote (names,
+reasons, sampling parameters) cannot change the card: every value that a template prints and that is not `Markdown` made
+here becomes a code span (`code`), in which Markdown, HTML, links and table cells are inert. A value that is missing and
+that the template does not name as missing (`known`, `named`) stops the release.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final  # Any: values of JSON
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from synthetic.errors import BrokenRelease
+from synthetic.manifest import Config, Kept, Manifest
+from synthetic.recipe import Recipe
+from synthetic.record import Json
+from synthetic.resources import folder
+
+LONGEST: Final = 240
+"""Characters of a log's own text that are shown; what is cut off is marked with …"""
+MOST: Final = 50
+"""Rows of a table that lists what logs name; the rest are counted beneath it."""
+
+# The Hub's own words; a log's framework becomes a tag only when it is one of these.
+FRAMEWORKS = ("prime-rl", "verifiers")
+SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
+BIGGER = {10**8: "10M<n<100M", 10**9: "100M<n<1B"}
+
+
+class Markdown(str):
+    """Text that is Markdown already: written here or in a schema, never by a log."""
+
+
+def texts(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> dict[str, str]:
+    """The texts of a release by path. Raises `BrokenRelease` when one needs a value that is missing."""
+    return {
+        "README.md": render(manifest, numbers, recipe),
+        "CHANGELOG.md": changelog(manifest, numbers, recipe),
+    }
+
+
+def render(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
+    """README.md. `numbers` are those of `stats.numbers` for the release's configs. Raises `BrokenRelease`."""
+    front = Markdown(front_matter(manifest, numbers))
+    return _filled("card.md.jinja", manifest=manifest, numbers=numbers, recipe=recipe, front_matter=front)
+
+
+def changelog(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
+    """CHANGELOG.md: what this version holds."""
+    return _filled("changelog.md.jinja", manifest=manifest, numbers=numbers, recipe=recipe)
+
+
+def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
+    """The YAML that the Hub and `datasets` read. Nothing in it was written by a log.
+
+    It has no `dataset_info`: that wants the size of the rows in memory, which nobody has measured.
+    """
+    from huggingface_hub import DatasetCardData
+
+    seen = {run["framework"] for run in numbers["runs"]}
+    rows = numbers["configs"]["traces"]["rows"]
+    data = DatasetCardData(
+        pretty_name=manifest.name,
+        license=manifest.license,
+        task_categories=["text-generation", "reinforcement-learning"],
+        size_categories=next((size for limit, size in (SIZES | BIGGER).items() if rows < limit), "n>1B"),
+        annotations_creators=["machine-generated"],
+        language_creators=["machine-generated"],
+        tags=["synthetic", "reasoning", "reasoning-traces", "rlvr", *(name for name in FRAMEWORKS if name in seen)],
+        configs=[
+            {"config_name": name, "data_files": [{"split": "train", "path": f"data/{name}/train-*.parquet"}]}
+            | ({"default": True} if name == manifest.default else {})
+            for name in manifest.configs
+        ],
+    )
+    return data.to_yaml(line_break="\n") + "\n"
+
+
+# ---- what a log wrote, made safe
+
+
+def code(text: str) -> Markdown:
+    """A code span that shows the text on one line, in a table cell too, and can do nothing else.
+
+    What cannot be seen (newlines, control and bidirectional characters, lone surrogates) is shown as an escape, and so
+    a backslash is doubled; the fence is longer than any run of backticks inside.
+    """
+    line = "".join(map(_visible, text[:LONGEST])) + ("…" if len(text) > LONGEST else "")
+    if not line or line != line.strip():
+        line = f'"{line}"'
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    space = " " if "`" in (line[0], line[-1]) else ""
+    # A table ends its cells at pipes before it looks for code. Backslashes come in pairs here, so this one counts.
+    return Markdown(fence + space + line.replace("|", "\\|") + space + fence)
+
+
+def _visible(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    number = ord(character)
+    known = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return known.get(character, f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
+
+
+def block(text: str, language: str) -> Markdown:
+    """A fenced block of the text's lines, each made visible."""
+    lines = ["".join(c if c == "\\" else _visible(c) for c in line) for line in text.split("\n")]
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return Markdown("\n".join([fence + language, *lines, fence]))
+
+
+def prose(text: str) -> Markdown:
+    """A paragraph of the recipe's author as plain text: its Markdown is shown, not followed."""
+    line = " ".join("".join(c if c.isspace() else _visible(c) for c in text).split())
+    line = re.sub(r"[`*_\[\]<>#|~&$]", r"\\\g<0>", line)
+    # At the head of a line these begin a list or underline a heading.
+    return Markdown(re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line))
+
+
+def word(text: str) -> Markdown:
+    """A name, version or hash that needs no escaping anywhere. Raises `BrokenRelease` when it would."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", text):
+        raise BrokenRelease(f"the card cannot show {text!r} here: letters, digits, '.', '_', '+' and '-' only")
+    return Markdown(text)
+
+
+# ---- values
+
+
+def shown(value: Json) -> str:
+    """A value as templates print it: numbers grouped by thousands, text as a code span. Raises when there is none."""
+    if isinstance(value, Markdown):
+        return value
+    if isinstance(value, StrictUndefined | str):
+        return code(str(value))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BrokenRelease(f"the card has no text for the value {value!r}")
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def known(value: Json) -> str:
+    """A number, or that it is unknown."""
+    return Markdown("unknown" if value is None else shown(value))
+
+
+def named(value: str | None) -> str:
+    """A name, or that the log has none."""
+    return Markdown("*not recorded*" if value is None else shown(value))
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent; a share of nothing is unknown."""
+    return Markdown(f"{100 * part / whole:.1f} %" if whole else "unknown")
+
+
+def percent(value: float | None) -> str:
+    """A rate in percent."""
+    return Markdown("unknown" if value is None else f"{100 * value:.1f} %")
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2 rows`."""
+    return Markdown(f"{shown(count)} {one if count == 1 else many or one + 's'}")
+
+
+def agree(count: int, one: str, many: str) -> str:
+    """The word that goes with a count: `is`, `are`."""
+    return Markdown(one if count == 1 else many)
+
+
+def span(first: Json, last: Json) -> str:
+    """`3`, `1 to 3`, or that it was not recorded."""
+    if first is None or last is None:
+        return Markdown("*not recorded*")
+    return Markdown(shown(first) if first == last else f"{shown(first)} to {shown(last)}")
+
+
+def listed(values: list[str]) -> str:
+    """Names, separated by commas."""
+    more = [f"{len(values) - MOST} more"] if len(values) > MOST else []
+    return Markdown(", ".join([*(shown(value) for value in values[:MOST]), *more]) or "*not recorded*")
+
+
+def ours(text: str) -> str:
+    """A sentence of a schema or a view, which is Markdown."""
+    return Markdown(text.replace("|", "\\|"))
+
+
+def more(rows: list[Any]) -> str:
+    """What a table of `MOST` rows leaves out."""
+    left = len(rows) - MOST
+    return Markdown(f"\n{shown(left)} more are in `release/reports/stats.json`.\n" if left > 0 else "")
+
+
+def in_order(dropped: list[dict[str, Json]], funnel: list[Kept]) -> list[dict[str, Json]]:
+    """The counted rules of a config in the order in which they were applied."""
+    order = [step.rule.partition(" ")[0] for step in funnel]
+    return sorted(dropped, key=lambda step: order.index(step["rule"]) if step["rule"] in order else len(order))
+
+
+def same_columns(configs: Mapping[str, Config]) -> list[tuple[list[str], Config]]:
+    """Configs put together when they have one schema."""
+    together: dict[str, list[str]] = {}
+    for name, config in configs.items():
+        together.setdefault(config.schema, []).append(name)
+    return [(names, configs[names[0]]) for names in together.values()]
+
+
+@cache
+def _environment() -> Environment:
+    # Markdown, not HTML: `shown` does the escaping, for every value that is printed.
+    environment = Environment(  # noqa: S701
+        loader=FileSystemLoader(folder("data_cards")),
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters = (agree, block, in_order, known, listed, named, ours, percent, plural, prose, word)
+    environment.filters |= {function.__name__: function for function in filters}
+    environment.globals |= {"MOST": MOST, "more": more, "same_columns": same_columns, "share": share, "span": span}
+    return environment
+
+
+def _filled(template: str, **values: Any) -> str:  # Any: whatever the templates read
+    try:
+        text = _environment().get_template(template).render(**values)
+    except TemplateError as error:
+        raise BrokenRelease(f"the card cannot be written: {error}") from error
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"

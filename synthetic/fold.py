@@ -1,0 +1,75 @@
+"""What several shards say together: each row once, and what was said about it later, the newest wins.
+
+Only ids and late facts are read. Shards are known by their place in the order in which they count.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from synthetic.record import record
+from synthetic.stage import Progress
+
+
+def ids(traces: Sequence[Path], progress: Progress) -> pl.DataFrame:
+    """place, position, row_id, trace_id, content_hash of every row."""
+    frames = []
+    for place, path in enumerate(traces):
+        frame = pl.read_parquet(path, columns=["row_id", "trace_id", "content_hash"], glob=False)
+        position = pl.int_range(pl.len(), dtype=pl.UInt32).alias("position")
+        frames.append(frame.with_columns(pl.lit(place, pl.UInt32).alias("place"), position))
+        progress("reading ids", place + 1, len(traces))
+    empty = {
+        "row_id": pl.String,
+        "trace_id": pl.String,
+        "content_hash": pl.String,
+        "place": pl.UInt32,
+        "position": pl.UInt32,
+    }
+    return pl.concat(frames) if frames else pl.DataFrame(schema=empty)
+
+
+def repeated(ids: pl.DataFrame) -> tuple[dict[int, pl.Series], pl.DataFrame]:
+    """Positions of rows that came before, by shard; and those whose content differs from the first."""
+    keys = ids.select("row_id", "content_hash", "place", "position").filter(pl.col("row_id").is_duplicated())
+    first = keys.unique("row_id", keep="first", maintain_order=True).select("row_id", kept="content_hash")
+    later = keys.filter(pl.col("row_id").is_first_distinct().not_()).join(first, on="row_id", maintain_order="left")
+    again = {int(place[0]): part["position"] for place, part in later.partition_by("place", as_dict=True).items()}
+    differs = later.filter(pl.col("content_hash") != pl.col("kept"))
+    return again, differs.select("row_id", "content_hash", "kept")
+
+
+def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFrame]:
+    """Late facts folded, newest wins, for each shard that has rows they are about."""
+    if not annotations:
+        return {}
+    said = pl.concat(
+        [pl.read_parquet(path, columns=["trace_id", "branch", "key", "value"], glob=False) for path in annotations]
+    )
+    newest = said.unique(["trace_id", "branch", "key"], keep="last", maintain_order=True)
+    of = {column.name: record().polars[column.name] for column in record().columns if column.late}
+    named = [name for name in of if name != "annotations"]
+    typed = []
+    for name in named:
+        value = pl.col("value").filter(pl.col("key") == name).last()
+        fact = value == "true" if of[name] == pl.Boolean else value.cast(of[name], strict=False)
+        typed.append(fact.alias(name))
+    others = newest.filter(pl.col("key").is_in(named).not_()).sort("key", maintain_order=True)
+    key = pl.struct(k="key").struct.json_encode().str.strip_prefix('{"k":').str.strip_suffix("}")
+    table = pl.lit("{") + pl.concat_str(key, pl.lit(":"), "value").str.join(",") + pl.lit("}")
+    folded = (
+        newest.group_by("trace_id", "branch", maintain_order=True)
+        .agg(typed)
+        .join(
+            others.group_by("trace_id", "branch", maintain_order=True).agg(table.alias("annotations")),
+            on=["trace_id", "branch"],
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
+        )
+    )
+    placed = (
+        ids.select("trace_id", "place").unique(maintain_order=True).join(folded, on="trace_id", maintain_order="left")
+    )
+    return {int(place[0]): part.drop("place") for place, part in placed.partition_by("place", as_dict=True).items()}

@@ -1,0 +1,153 @@
+"""A log file as lines: plain, gzip or zstd by its first bytes, read in constant memory.
+
+Offsets count the decompressed text. Lines end in a newline byte and nothing else. What follows the last one
+is torn: it is counted, never given. A compressed file that breaks off gives the lines before the break.
+"""
+
+import gzip
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import xxhash
+
+from synthetic.errors import UnreadableLog
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+CHUNK_BYTES = 1 << 20
+LONGEST_LINE_BYTES = 512 * 1024 * 1024
+"""A longer line is skipped to its end in constant memory, and set aside."""
+
+LFS_POINTER = b"version https://git-lfs"
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """The file, opened for reading; links, pipes and devices are refused. Raises `UnreadableLog`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise UnreadableLog(f"{path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnreadableLog(f"{path}: not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+class Text:
+    """The decompressed bytes of a log, read once from the front; a hash over any stretch of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.broken: str | None = None
+        """Why reading stopped before the end of the file, if it did."""
+        self._file = open_regular(path)
+        head = self._file.read(4)
+        self._file.seek(0)
+        self._stream: BinaryIO = self._file
+        if head[:2] == b"\x1f\x8b":
+            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._file))
+        elif head == b"\x28\xb5\x2f\xfd":
+            self._stream = cast("BinaryIO", zstd.ZstdFile(self._file))
+        self.plain = self._stream is self._file
+        self.at = 0
+        """Bytes read so far, counted in the decompressed text."""
+
+    def __enter__(self) -> "Text":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def chunks(self, largest: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """The bytes from where reading stands to the end, or to a break."""
+        largest = min(largest, CHUNK_BYTES)
+        read = getattr(self._stream, "read1", self._stream.read)
+        while True:
+            try:
+                chunk = read(largest)
+            except (EOFError, zlib.error, zstd.ZstdError, OSError, ValueError) as error:
+                self.broken = f"{self.path.name}: reading stopped before its end ({error})"
+                return
+            if not chunk:
+                return
+            self.at += len(chunk)
+            yield chunk
+
+    def skip(self, start: int, end: int) -> str | None:
+        """Go to byte `end` and give the xxh3-128 of the bytes from `start`; None when the text is shorter."""
+        hashed = xxhash.xxh3_128()
+        if self.plain:
+            self.at = self._file.seek(start)
+        while self.at < end:
+            begin = self.at
+            chunk = next(self.chunks((start if begin < start else end) - begin), b"")
+            if not chunk:
+                return None
+            if begin >= start:
+                hashed.update(chunk)
+        return hashed.hexdigest()
+
+
+def _unheard(piece: bytes) -> None:
+    """Nobody wants the bytes of a line that is too long."""
+
+
+def lines(
+    text: Text, start: int, too_long: Callable[[bytes], None] = _unheard
+) -> Iterator[tuple[int, bytes | None, int]]:
+    """Every whole line: its offset, its bytes without the newline, its length with it.
+
+    The bytes are None where the line is too long to be kept: `too_long` is given them piece by piece before.
+    `text` stands at byte `start`. What follows the last newline is not given.
+    """
+    offset, size = start, 0
+    parts: list[bytes] = []
+    for chunk in text.chunks():
+        begin = 0
+        while begin < len(chunk):
+            newline = chunk.find(b"\n", begin)
+            piece = chunk[begin:] if newline < 0 else chunk[begin:newline]
+            begin += len(piece) + 1
+            size += len(piece)
+            parts.append(piece)
+            if size > LONGEST_LINE_BYTES:
+                for part in parts:
+                    too_long(part)
+                parts = []
+            if newline >= 0:
+                yield offset, (b"".join(parts) if size <= LONGEST_LINE_BYTES else None), size + 1
+                offset, size, parts = offset + size + 1, 0, []
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of a log that are not blank; empty for one too long to be kept.
+
+    Raises `UnreadableLog` when the first says that the file is no log.
+    """
+    with Text(path) as text:
+        for offset, line, _ in lines(text, 0):
+            if offset == 0 and line is not None:
+                _refuse(path, line)
+            if line is None or line.strip():
+                yield line or b""
+
+
+def _refuse(path: Path, line: bytes) -> None:
+    if line.startswith(LFS_POINTER):
+        raise UnreadableLog(f"{path}: a Git LFS pointer, not the file itself", hint="git lfs pull")
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        hint = f"iconv -f UTF-16 -t UTF-8 {path.name}"
+        raise UnreadableLog(f"{path}: UTF-16 text; logs are UTF-8", hint=hint)
+
+
+def first_line(path: Path) -> bytes | None:
+    """The first whole line that is not blank; None when there is none yet. Raises `UnreadableLog`."""
+    return next(whole_lines(path), None)

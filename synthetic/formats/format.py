@@ -1,0 +1,76 @@
+"""What a log format is: how its logs are found in a folder, and how one line of it becomes rows.
+
+A format never reads a file itself: `capture` hands it lines. `find` looks at names and first lines only.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal  # Any: JSON values
+
+
+class BadLine(ValueError):
+    """A line that gives no row; its text is the reason, and `capture` sets the line aside."""
+
+
+def readable(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 become U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log file of a run."""
+
+    path: Path
+    root: Path
+    """The folder of the run: log names are relative to it."""
+    format: "Format"
+    role: Literal["traces", "late"] = "traces"
+    """`late`: read only for what it says about traces that another file of the run holds."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the record that the path says (step, kind), for lines that do not say them."""
+
+    @property
+    def name(self) -> str:
+        """Path relative to the run, without a compression suffix: sealing a log does not change it."""
+        path = PurePosixPath(self.path.relative_to(self.root).as_posix())
+        return readable(str(path.with_suffix("") if path.suffix in {".gz", ".zst"} else path))
+
+    @property
+    def run(self) -> str:
+        """Name of the run's folder."""
+        return readable(self.root.name)
+
+
+@dataclass
+class Parsed:
+    """What one line gave."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """Columns of the record; absent is null. `capture` adds provenance, keys and hashes."""
+    sampled: list[list[int]] = field(default_factory=list)
+    """For each row, which of its messages the model wrote."""
+    late: list[tuple[str, int | None, str, Any]] = field(default_factory=list)
+    """Late facts: trace_id, branch (None = all), key, value."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of log."""
+
+    name: str
+    title: str
+    detected_by: str
+    """How it is recognised, in words."""
+    looked_for: str
+    """The file names that `find` looks for, in words."""
+    find: Callable[[Path], Source | None]
+    """A file's absolute path to a source of this format, judged by the path alone."""
+    recognises: Callable[[bytes], bool]
+    """Whether a first line is of this format."""
+    parse: Callable[[bytes, Source], Parsed]
+    """One line, without its newline, to rows or late facts; raises `BadLine`."""
+    rewinds: bool = False
+    """A log that was replaced means that the run was resumed from before it."""

@@ -1,0 +1,85 @@
+"""One line of JSON, decoded so that nothing is lost and nothing is decoded in vain.
+
+Objects are taken apart a level at a time into `Raw` pieces: token arrays, most of a training log's bytes, are
+skipped without building Python objects. A line that strict JSON refuses but Python's `json` reads (NaN,
+1e999, lone surrogates) is repaired: the value becomes null or U+FFFD, and what stood there is reported by its
+JSON pointer.
+"""
+
+import json
+import math
+import re
+from typing import TypeAlias
+
+import msgspec
+
+from synthetic.formats.format import BadLine
+from synthetic.record import Json
+
+Raw = msgspec.Raw
+Fields: TypeAlias = dict[str, Raw]
+
+NULL = Raw(b"null")
+
+_object = msgspec.json.Decoder(Fields)
+_objects = msgspec.json.Decoder(list[Fields])
+_value = msgspec.json.Decoder()
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def fields(raw: bytes | Raw) -> Fields:
+    """The members of a JSON object, each still undecoded."""
+    return _object.decode(raw)
+
+
+def objects(raw: bytes | Raw) -> list[Fields]:
+    """The members of each object in a JSON array of objects."""
+    return _objects.decode(raw)
+
+
+def value(raw: bytes | Raw) -> Json:
+    """The JSON value, decoded whole."""
+    return _value.decode(raw)
+
+
+def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
+    """The line as strict JSON, and what had to go: JSON pointer to literal. Raises `BadLine`."""
+    try:
+        tree = json.loads(
+            line.decode("utf-8-sig"),
+            parse_constant=_NotFinite,
+            parse_float=lambda text: float(text) if math.isfinite(float(text)) else _NotFinite(text),
+        )
+    except UnicodeDecodeError as error:
+        raise BadLine(f"not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise BadLine("nested too deeply") from error
+    except ValueError as error:
+        raise BadLine(f"not JSON: {error}") from error
+    gone: dict[str, str] = {}
+    return msgspec.json.encode(_mended(tree, "", gone)), gone
+
+
+class _NotFinite(str):
+    """The literal of a number that JSON has no value for."""
+
+
+def _mended(tree: Json, pointer: str, gone: dict[str, str]) -> Json:
+    match tree:
+        case _NotFinite():
+            gone[pointer] = str(tree)
+            return None
+        case str() if _SURROGATE.search(tree):
+            gone[pointer] = tree.encode("utf-16", "surrogatepass").hex()
+            # Two halves of a pair become one character; a lone half becomes U+FFFD.
+            return tree.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_mended(item, f"{pointer}/{i}", gone) for i, item in enumerate(tree)]
+        case dict():
+            mended = {}
+            for key, item in tree.items():
+                key = _mended(key, pointer, gone)  # noqa: PLW2901 - from here on, the key is the mended one
+                step = key.replace("~", "~0").replace("/", "~1")
+                mended[key] = _mended(item, f"{pointer}/{step}", gone)
+            return mended
+    return tree

@@ -1,0 +1,61 @@
+"""prime-rl's file monitor, layout A (July and August 2026).
+
+`rollouts/step_N/{train,eval}/{all,effective}/traces.jsonl`: `all` holds every rollout once. `effective` holds
+copies of those that were shipped to the trainer (or, for evaluations, counted) and is read for late facts only:
+reading both as rollouts would double the rows.
+"""
+
+import re
+from pathlib import Path
+
+from synthetic.formats import verifiers
+from synthetic.formats.format import BadLine, Format, Parsed, Source, readable
+from synthetic.formats.line import NULL, fields, objects, value
+
+_FILE = re.compile(r"(.+)/rollouts/step_(\d+)/(train|eval)/(all|effective)/traces\.jsonl(\.gz|\.zst)?")
+
+
+def find(path: Path) -> Source | None:
+    """The source that a path of this layout is."""
+    if not (match := _FILE.fullmatch(path.as_posix())):
+        return None
+    root, step, kind, which, _ = match.groups()
+    facts = {"framework": "prime-rl", "kind": kind, "run_name": readable(Path(root).name)}
+    late = which == "effective"
+    # In `effective` N is the step that shipped the trace; in `all` the row's own stamp says when it was
+    # dispatched.
+    return Source(path, Path(root), FORMAT, "late" if late else "traces", facts | ({"step": int(step)} if late else {}))
+
+
+def parse(line: bytes, source: Source) -> Parsed:
+    """Rows of a line in `all`, late facts of a line in `effective`."""
+    if source.role == "traces":
+        return verifiers.parse(line, source)
+    parsed, episode = Parsed(), fields(line)
+    if "traces" not in episode:
+        raise BadLine("not an episode (no 'traces')")
+    for trace in objects(episode["traces"]):
+        trace_id = value(trace["id"]) if "id" in trace else None
+        if not isinstance(trace_id, str):
+            raise BadLine("a trace has no id")
+        if source.facts["kind"] == "eval":
+            parsed.late.append((trace_id, None, "effective", True))
+            continue
+        parsed.late.append((trace_id, None, "trained_on", True))
+        parsed.late.append((trace_id, None, "ship_step", source.facts["step"]))
+        advantage = value(fields(trace["info"]).get("advantage", NULL)) if "info" in trace else None
+        if isinstance(advantage, int | float) and not isinstance(advantage, bool):
+            parsed.late.append((trace_id, None, "advantage", float(advantage)))
+    return parsed
+
+
+FORMAT = Format(
+    name="prime-rl",
+    title="prime-rl's file monitor, layout A (2026-07 to 2026-08)",
+    detected_by="the path and Episode lines (`traces`)",
+    looked_for="rollouts/step_N/{train,eval}/{all,effective}/traces.jsonl",
+    find=find,
+    recognises=verifiers.recognises,
+    parse=parse,
+    rewinds=True,
+)

@@ -1,0 +1,50 @@
+"""What a line gave, as rows: with where it stands, keys and hashes, and checked against the schema.
+
+Whatever does not fit raises `ValueError`, `TypeError`, `LookupError` or `msgspec.ValidationError`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from synthetic.formats.format import Parsed
+from synthetic.record import canonical_json, content_hash, facts, prompt_key, row_id, schema, text_key
+
+JSON = tuple(column.name for column in facts().columns if column.type == "json")
+
+
+class Place(NamedTuple):
+    """Where a line stands."""
+
+    log_file: str
+    log_offset: int
+    log_digest: str
+
+
+def traces(parsed: Parsed, place: Place, gone: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Rows of the record. `gone` is what was repaired, by JSON pointer; it goes to `extra`."""
+    if gone:
+        parsed.rows[0]["extra"] = (parsed.rows[0].get("extra") or {}) | {"synthetic:repaired": gone}
+    rows = []
+    for given, sampled in zip(parsed.rows, parsed.sampled, strict=True):
+        row: dict[str, Any] = dict.fromkeys(facts().names) | given | place._asdict()
+        messages = row["messages"]
+        row["row_id"] = row_id(row["trace_id"], row["branch"])
+        row["text_key"] = text_key([messages[i] for i in sampled])
+        row["prompt_key"] = prompt_key(messages[: row["num_prompt_messages"] or 0])
+        for name in JSON:
+            if row[name] is not None:
+                row[name] = canonical_json(row[name])
+        row["content_hash"] = content_hash(row)
+        rows.append(facts().checked(row))
+    return rows
+
+
+def late_facts(parsed: Parsed, place: Place, gone: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Rows of annotations. What was repaired (`gone`) is no fact and is left out."""
+    where = {"log_file": place.log_file, "log_offset": place.log_offset}
+    return [
+        schema("annotation-1").checked(
+            {"trace_id": trace_id, "branch": branch, "key": key, "value": canonical_json(fact)} | where
+        )
+        for trace_id, branch, key, fact in parsed.late
+    ]

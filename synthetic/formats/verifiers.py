@@ -1,0 +1,397 @@
+"""A line of verifiers 0.2, 0.3 or 0.4, or of prime-rl, to rows.
+
+A line is an Episode with its traces, or one bare Trace. A trace is a graph of messages; each path from a root
+to a leaf is a branch, and a branch is a row. Read from raw JSON, never with verifiers' own models: 0.4 refuses
+0.3's episodes and reads 0.2's traces as empty ones. `trace.version` stayed 1 throughout, so shapes are told
+apart by their fields.
+
+The parser *takes* what has a column out of the line. What is left, in the line's own shape, is `extra`: nothing
+that a log says is lost, and nothing is stored twice. Three things are left out of `extra` because they can be
+put back: token arrays (the side table's business), a trace's `task` when it equals its episode's, and messages
+that a row holds whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any  # JSON values
+
+import msgspec
+
+from synthetic.formats.format import BadLine, Parsed, Source
+from synthetic.formats.line import Fields, fields, objects, value
+from synthetic.formats.private import public_errors, public_name, public_sampling
+from synthetic.record import Json, canonical_json, problem_id, row_id
+
+TOKENS = frozenset(
+    "token_ids mask is_content logprobs advantages reference_logprobs trainer_logprobs entropies loss_weights".split()
+)
+"""Members of a node that hold a value per token."""
+
+TRUNCATED = frozenset(
+    "max_turns max_input_tokens max_output_tokens max_total_tokens compaction_failed context_length".split()
+)
+"""Stop conditions that cut a rollout short, in 0.4's words and in those before it."""
+
+# A task's fields that say how to run it; every other field is the task's own and goes to verification_info.
+RUNNING = frozenset(
+    "idx id name description prompt system_prompt image workdir agent_user skills network_allow network_block"
+    " artifacts artifact_max_bytes timeout resources".split()
+)
+
+
+def recognises(line: bytes) -> bool:
+    """Whether a line is an Episode (`traces`) or a Trace (`nodes` beside `rewards`)."""
+    try:
+        keys = fields(line).keys()
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return "traces" in keys or {"nodes", "rewards"} <= keys
+
+
+def parse(line: bytes, source: Source) -> Parsed:
+    """The rows of an Episode or Trace line. Raises `BadLine`, or `ValueError` where strict JSON fails."""
+    episode = fields(line)
+    if "traces" in episode:
+        rest, traces = _decoded(episode, but=("traces",)), objects(episode["traces"])
+    elif "nodes" in episode:
+        rest, traces = {}, [episode]
+    else:
+        raise BadLine("neither an episode (no 'traces') nor a trace (no 'nodes')")
+
+    common = dict(source.facts) | {"text_form": "native"}
+    _take_run(rest, common)
+    _take(rest, common, episode_id="id", group_id=("group", "id"))
+    given = ["task" in trace and "task" in rest and bytes(trace["task"]) == bytes(episode["task"]) for trace in traces]
+    if not all(given):  # an agent has a task of its own, or none
+        given = [False] * len(traces)
+    task = _take_task(rest, common, leave=not all(given))
+
+    parsed = Parsed()
+    left = [_trace_rows(trace, common, task, same, parsed) for trace, same in zip(traces, given, strict=True)]
+    if not traces:
+        _failed_before_any_trace(rest, common, task, parsed)
+    elif rest.get("ok") is False and all(_is_ok(trace) for trace in traces):
+        _fail(parsed.rows, rest.get("errors") or [])
+
+    parsed.rows[0]["extra"] = rest | {"traces": left} if "traces" in episode else left[0]
+    return parsed
+
+
+# ---- one trace
+
+
+def _trace_rows(
+    trace: Fields, common: Mapping[str, Any], task: dict[str, Any] | None, same_task: bool, parsed: Parsed
+) -> dict[str, Any]:
+    """Add the trace's rows to `parsed`; give what is left of it."""
+    if "nodes" not in trace:
+        raise BadLine("a trace has no nodes")
+    nodes = objects(trace["nodes"])
+    left = _decoded(trace, but=("nodes", "task") if same_task else ("nodes",))
+    row = dict(common)
+    if "run_id" not in row:
+        _take_run(left, row)  # 0.3 wrote `run` on the trace
+    _take(left, row, trace_id="id", stop_condition="stop_condition")
+    _take(left, row, verifier_version=("verifiers", "version"))
+    _take(left, row, agent=("agent", "name"))
+    if "trace_id" not in row:
+        raise BadLine("a trace has no id")
+    task = _take_task(left, row) or task
+    if row["framework"] == "verifiers":
+        row["framework_version"] = row.get("verifier_version")
+    _identify(row, task, row["trace_id"])
+
+    calls = [call for call in left.get("calls") or [] if isinstance(call, dict)]
+    row["ok"] = _is_ok(trace)
+    row["errors"] = _errors(left.get("errors") or [])
+    row["metrics"] = left.pop("metrics") if _is_table(left.get("metrics")) else None
+    row["tools"] = _take_tools(left)
+    row["reward"], row["rewards"] = _take_rewards(left)
+    row["verifier"] = f"verifiers/{row['env_id']}" if row.get("env_id") else "verifiers"
+    row["generated_at"] = _moment((left.get("timing") or {}).get("start"))
+    speaker = left.get("agent") or {}
+    agent = speaker.get("config") or {}
+    model = next((call["model"] for call in calls if call.get("model")), None) or agent.get("model")
+    row["model"] = public_name(model) if isinstance(model, str) else row.get("model")
+    sampling = next((call["sampling"] for call in reversed(calls) if call.get("sampling")), None)
+    row["sampling"] = public_sampling(sampling or agent.get("sampling") or {}) or None
+
+    messages, left_nodes = _take_messages(nodes)
+    left["nodes"] = left_nodes
+    trainable = speaker.get("trainable") if isinstance(speaker.get("trainable"), bool) else None
+    rejected = _rejected(left_nodes)
+    limits = TRUNCATED
+    if "calls" not in trace:  # 0.2: finish_reason and usage stand on the nodes
+        limits |= {"harness_timeout"}
+        calls = [node | {"node": i} for i, node in enumerate(left_nodes) if node.get("sampled") is True]
+    for branch, path in enumerate(_paths(left_nodes) or [()]):
+        sampled = [i for i, node in enumerate(path) if left_nodes[node].get("sampled") is True]
+        parsed.sampled.append(sampled)
+        parsed.rows.append(
+            row
+            | {
+                "row_id": row_id(row["trace_id"], branch),
+                "branch": branch,
+                "messages": [messages[node] for node in path],
+                "num_prompt_messages": sampled[0] if sampled else len(path),
+                "num_turns": len(sampled),
+                "trainable": False if path and path[-1] in rejected else trainable,
+            }
+            | _ending(calls, path, row.get("stop_condition") in limits)
+        )
+    return left
+
+
+def _rejected(nodes: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Leaves that tried to compact the context and were not gone on from: such a branch is not trained on."""
+    links = [(i, link) for i, node in enumerate(nodes) for link in node.get("semantic_parents") or []]
+    tried = {i for i, link in links if link.get("type") == "compaction_attempt"}
+    return tried - {link.get("node") for _, link in links if link.get("type") == "compaction"}
+
+
+def _paths(nodes: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+    """Every root-to-leaf path, by node number, in the order of the leaves."""
+    parents = [node.get("parent") for node in nodes]
+    if any(p is not None and not (isinstance(p, int) and 0 <= p < i) for i, p in enumerate(parents)):
+        raise BadLine("a node's parent does not stand before it")
+    inner = set(parents)
+    paths = []
+    for leaf in range(len(nodes)):
+        if leaf not in inner:
+            path: list[int] = []
+            node: int | None = leaf
+            while node is not None:
+                path.append(node)
+                node = parents[node]
+            paths.append(tuple(reversed(path)))
+    return paths
+
+
+def _ending(calls: Sequence[Mapping[str, Any]], path: Sequence[int], cut: bool) -> dict[str, Any]:
+    """How the branch ended and what it cost, from the model calls that made its messages."""
+    on_path = set(path)
+    made = [call for call in calls if call.get("node") in on_path and not call.get("error")]
+    succeeded = made or [call for call in calls if not call.get("error")]
+    finish = succeeded[-1].get("finish_reason") if succeeded else None
+    usage = [call["usage"] for call in made if isinstance(call.get("usage"), dict)]
+    written = [u["completion_tokens"] for u in usage if isinstance(u.get("completion_tokens"), int)]
+    read = usage[0].get("prompt_tokens") if usage else None
+    return {
+        "finish_reason": finish,
+        "is_truncated": cut or finish == "length",
+        "completion_tokens": sum(written) if written else None,
+        "prompt_tokens": read + (usage[0].get("cached_input_tokens") or 0) if isinstance(read, int) else None,
+    }
+
+
+# ---- an episode without a trace, or with a failure that no trace shows
+
+
+def _failed_before_any_trace(
+    rest: dict[str, Any], common: dict[str, Any], task: dict[str, Any] | None, parsed: Parsed
+) -> None:
+    """One row for the attempt: pass rates need it."""
+    episode = common.get("episode_id")
+    if not episode:
+        raise BadLine("an episode without traces has no id")
+    row = dict(common) | {
+        "trace_id": episode,
+        "row_id": row_id(episode, 0),
+        "branch": 0,
+        "messages": [],
+        "num_turns": 0,
+    }
+    row |= {"ok": False, "errors": _errors(rest.get("errors") or [])}
+    row["verifier"] = f"verifiers/{row['env_id']}" if row.get("env_id") else "verifiers"
+    _identify(row, task, episode)
+    parsed.rows.append(row)
+    parsed.sampled.append([])
+
+
+def _fail(rows: list[dict[str, Any]], errors: list[Any]) -> None:
+    """Mark rows of an episode that failed as a whole: what its traces say may be incomplete."""
+    for row in rows:
+        row |= {"ok": False, "errors": (row["errors"] or []) + (_errors(errors) or [])}
+
+
+def _is_ok(trace: Fields) -> bool:
+    """What the trace says; 0.2 did not say, but whether it was completed, and with which errors."""
+    if "ok" in trace:
+        return value(trace["ok"]) is True
+    completed = "is_completed" not in trace or value(trace["is_completed"]) is True
+    return completed and not ("errors" in trace and value(trace["errors"]))
+
+
+def _errors(errors: list[Any]) -> list[dict[str, Any]] | None:
+    return public_errors(error for error in errors if isinstance(error, dict)) or None
+
+
+# ---- taking
+
+
+def _decoded(members: Fields, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {key: value(raw) for key, raw in members.items() if key not in but}
+
+
+def _take(
+    table: dict[str, Any],
+    row: dict[str, Any],
+    of: tuple[type, ...] = (str,),
+    **columns: str | tuple[str, ...],
+) -> None:
+    """Move members into columns, when they have the column's type; anything else stays where it is."""
+    for column, path in columns.items():
+        *outer, last = (path,) if isinstance(path, str) else path
+        inner: Any = table
+        for key in outer:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and type(inner.get(last)) in of:
+            row[column] = inner.pop(last)
+
+
+def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
+    """Environment, run, step and policy, from an episode or a trace."""
+    _take(table, row, env_id=("env", "id"), env_name=("env", "name"), run_id=("run", "id"))
+    run = given if isinstance(given := table.get("run"), dict) else {}
+    work = given if isinstance(given := run.get("work"), dict) else {}
+    if (kind := work.get("type") or run.get("type")) in {"train", "eval"}:
+        row["kind"] = kind
+    if isinstance(run.get("name"), str):  # not taken: where a line has none, the column holds the folder's name
+        row["run_name"] = run["name"]
+    start, end = ("run", "work", "policy", "start"), ("run", "work", "policy", "end")
+    _take(table, row, of=(int,), step=("run", "work", "step"), policy_start=start, policy_end=end)
+
+
+def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = False) -> dict[str, Any] | None:
+    """The task's own fields into columns; the task as it was, for the problem's identity.
+
+    `leave` copies instead of moving: an agent with a task of its own fills the columns of its rows with that.
+    """
+    task = table.get("task")
+    if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+        return None
+    data = task["data"]
+    whole = dict(task)
+    own = {key: data[key] for key in data if key not in RUNNING}
+    if not leave:
+        task["data"] = {key: data[key] for key in data if key in RUNNING}
+    row["verification_info"] = own or None
+    answer = own.get("answer")
+    row["ground_truth"] = answer if isinstance(answer, str) or answer is None else canonical_json(answer)
+    named = {"type": task.get("type"), "name": data.get("name"), "description": data.get("description")}
+    row["metadata"] = {key: text for key, text in named.items() if text} or None
+    return whole
+
+
+def _identify(row: dict[str, Any], task: dict[str, Any] | None, episode: str) -> None:
+    """Set problem_id and native_problem_id."""
+    data = (task or {}).get("data") or {}
+    native = next(
+        (str(key) for key in ((task or {}).get("key"), data.get("id"), data.get("idx")) if key is not None),
+        None,
+    )
+    row["native_problem_id"] = native
+    row["problem_id"] = problem_id(
+        env=row.get("env_id") or row.get("env_name"),
+        prompt=data.get("prompt"),
+        ground_truth=row.get("ground_truth"),
+        native=native,
+        group=row.get("group_id"),
+        episode=row.get("episode_id") or episode,
+    )
+
+
+def _take_rewards(left: dict[str, Any]) -> tuple[float | None, list[dict[str, Any]] | None]:
+    """Total reward and scorers. A null scorer makes the total null; so does having none.
+
+    0.2 wrote plain numbers, already weighted: they count with weight 1.
+    """
+    rewards = left.get("rewards")
+    if not isinstance(rewards, dict) or not rewards:
+        return None, None
+    scorers, exact = [], True
+    for name, given in rewards.items():
+        plain = given if not isinstance(given, dict) else given.get("score")
+        score = float(plain) if isinstance(plain, int | float) else None
+        weight = given.get("weight") if isinstance(given, dict) else (None if given is None else 1.0)
+        weight = float(weight) if isinstance(weight, int | float) else None
+        exact &= given is None or (weight is not None and given == {"score": score, "weight": weight})
+        scorers.append({"name": name, "score": score, "weight": weight})
+    if exact:
+        del left["rewards"]
+    parts = [s["score"] * s["weight"] for s in scorers if s["score"] is not None and s["weight"] is not None]
+    return (sum(parts) if len(parts) == len(scorers) else None), scorers
+
+
+def _take_tools(left: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The tools in OpenAI's nested form; they stay in `left` too unless flattening gives them back."""
+    flat = left.get("tools")
+    if not isinstance(flat, list) or not flat or not all(isinstance(tool, dict) for tool in flat):
+        return None
+    nested: list[dict[str, Json]] = [
+        {"type": "function", "function": {k: v for k, v in tool.items() if k not in {"type", "namespace"}}}
+        for tool in flat
+    ]
+    if [{"type": "function", **tool["function"]} for tool in nested] == flat:
+        del left["tools"]
+    return nested
+
+
+def _take_messages(nodes: list[Fields]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Messages as the record holds them, and what is left of each node."""
+    messages, left = [], []
+    for node in nodes:
+        rest = {key: value(raw) for key, raw in node.items() if key not in TOKENS}
+        if not isinstance(rest.get("message"), dict):
+            raise BadLine("a node has no message")
+        messages.append(_take_message(rest["message"]))
+        left.append(rest)
+    return messages, left
+
+
+def _take_message(message: dict[str, Any]) -> dict[str, Any]:
+    taken: dict[str, Any] = dict.fromkeys(
+        ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
+    )
+    for key in ("role", "content", "reasoning_content", "tool_call_id", "name"):
+        _take(message, taken, (str,), **{key: key})
+    if taken["role"] is None:
+        raise BadLine("a message has no role")
+    if isinstance(parts := message.get("content"), list):
+        texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+        taken["content"] = "\n".join(texts)
+    if isinstance(calls := message.get("tool_calls"), list) and calls:
+        taken["tool_calls"] = nested = _nested_calls(calls)
+        flat: list[Json] = [{"id": call["id"], "type": call["type"], **call["function"]} for call in nested]
+        if flat == calls:
+            del message["tool_calls"]
+    return taken
+
+
+def _nested_calls(calls: list[Json]) -> list[dict[str, Json]]:
+    """Tool calls in OpenAI's nested form; arguments that are no string become JSON text."""
+    nested = []
+    for call in calls:
+        if not isinstance(call, dict):
+            raise BadLine("a tool call is no object")
+        inner = call["function"] if isinstance(call.get("function"), dict) else call
+        name, arguments = inner.get("name"), inner.get("arguments")
+        function = {
+            "name": name if isinstance(name, str) else "",
+            "arguments": arguments if isinstance(arguments, str) else canonical_json(arguments or {}),
+        }
+        id, type_ = call.get("id"), call.get("type")
+        id, type_ = id if isinstance(id, str) else None, type_ if isinstance(type_, str) else "function"
+        nested.append({"id": id, "type": type_, "function": function})
+    return nested
+
+
+def _is_table(candidate: Json) -> bool:
+    return isinstance(candidate, dict) and bool(candidate)
+
+
+def _moment(seconds: Json) -> datetime | None:
+    """A time in seconds since 1970; 0 means that the stage was not reached."""
+    if not isinstance(seconds, int | float) or not 0 < seconds < 253_402_300_800:  # the year 10000
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,102 @@
+"""What a rule would drop: looks, counts, examples. Nothing is changed."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any  # TOML values
+
+import polars as pl
+import tomli_w
+
+from synthetic import expression, recipe
+from synthetic.recipe import Use
+from synthetic.rules import RULES
+from synthetic.run import Bench, Judged
+from synthetic.shard import reading
+from synthetic.stage import Progress, silent
+from synthetic.store import Cache, snapshot
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a rule would do to every row of some stores."""
+
+    rule: str
+    toml: str
+    """The line to add to a recipe's `keep`."""
+    rows: int
+    dropped: int
+    environments: pl.DataFrame
+    """env_id, rows, dropped."""
+    examples: list[tuple[str, str]]
+    """row_id and reason of some rows that would be dropped."""
+    pairs: list[tuple[str, str, str]]
+    """For `dedupe`: row_id, the row that stays, and how both texts begin."""
+
+
+def filter(*stores: str | Path, where: str, progress: Progress = silent) -> Preview:
+    """What `where = "…"` would drop. Raises `RecipeError`."""
+    expression.parsed(where, "--where")
+    use = Use(RULES["where"], "where", {"matches": where}, "--where")
+    return _preview(stores, use, progress)
+
+
+def dedupe(*stores: str | Path, progress: Progress = silent) -> Preview:
+    """What `unique` would drop, if every row came to it."""
+    return _preview(stores, Use(RULES["unique"], "unique", {}, "dedupe"), progress)
+
+
+def _preview(stores: Sequence[str | Path], use: Use, progress: Progress) -> Preview:
+    read = recipe.read(None, name="preview")
+    with ExitStack() as stack:
+        stack.enter_context(reading(*stores))
+        facts = snapshot(*stores, progress=progress)
+        bench = Bench(facts, read, Cache.of(Path(stores[0]), stack), progress)
+        bench.check_names([use])
+        judged = bench.apply("preview", [use])
+        environments = _by_environment(bench, judged)
+        examples = _examples(bench, judged)
+        pairs = _pairs(bench, examples) if use.name == "unique" else []
+    rows = sum(facts.rows)
+    return Preview(use.text, inline(use.toml), rows, rows - judged.kept, environments, examples, pairs)
+
+
+def inline(entry: Mapping[str, Any]) -> str:
+    """An entry of `keep` as one line of TOML."""
+    return "{ " + ", ".join(tomli_w.dumps({key: value}).strip() for key, value in entry.items()) + " }"
+
+
+def _by_environment(bench: Bench, judged: Judged) -> pl.DataFrame:
+    counted = []
+    for place, standing in enumerate(judged.standing):
+        envs = bench.frame(place, ["env_id"]).collect().with_columns(dropped=~standing)
+        counted.append(envs.group_by("env_id").agg(rows=pl.len(), dropped=pl.col("dropped").sum()))
+    if not counted:
+        return pl.DataFrame(schema={"env_id": pl.String, "rows": pl.UInt32, "dropped": pl.UInt32})
+    return pl.concat(counted).group_by("env_id").sum().sort("env_id", nulls_last=True)
+
+
+def _examples(bench: Bench, judged: Judged, most: int = 3) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for place, hits in judged.steps[0].hits.items():
+        ids = bench.frame(place, ["row_id"]).collect()["row_id"]
+        found += [(ids[position], reason) for position, reason in hits.head(most - len(found)).iter_rows()]
+        if len(found) == most:
+            break
+    return found
+
+
+def _pairs(bench: Bench, examples: Sequence[tuple[str, str]], width: int = 100) -> list[tuple[str, str, str]]:
+    """Each example with the row that stays, which its reason names."""
+    keepers = {row: reason.rpartition(" ")[2] for row, reason in examples}
+    wanted = {*keepers, *keepers.values()}
+    written = (
+        pl.col("messages").list.eval(pl.element().filter(pl.element().struct.field("role") == "assistant")).list.last()
+    )
+    text = pl.coalesce(written.struct.field("reasoning_content"), written.struct.field("content")).str.head(width)
+    said: dict[str, str] = {}
+    for place in range(len(bench.snapshot.traces)):
+        frame = bench.frame(place, ["row_id", "messages"]).filter(pl.col("row_id").is_in(wanted))
+        said |= dict(frame.select("row_id", text.alias("text")).collect().iter_rows())
+    return [(row, keeper, said.get(row) or "") for row, keeper in keepers.items()]

@@ -1,0 +1,342 @@
+"""Facts to a release: judge every config, write its rows, count what was written, prove it, explain it.
+
+Everything is built in a folder beside the target and put in its place at the end, the manifest last (`target`).
+Configs that were finished before an interruption are used again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any  # numbers as JSON
+
+import msgspec
+import polars as pl
+
+from synthetic import card, manifest, measures, shard, stats
+from synthetic import recipe as recipes
+from synthetic import target as targets
+from synthetic.buckets import BUCKET_BYTES, Cut, write_config
+from synthetic.errors import CannotWrite, NothingKept
+from synthetic.manifest import Config, File, Input, Manifest, Run
+from synthetic.recipe import Recipe
+from synthetic.record import canonical_json, digest
+from synthetic.run import Bench, Judged
+from synthetic.stage import Progress, silent
+from synthetic.store import Cache, Snapshot, snapshot
+from synthetic.views import DEFAULT, VIEWS
+
+EXCERPT = 400
+"""Characters of a text that `Sample` shows."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row to look at: why it is in, or why it is out."""
+
+    row_id: str
+    env_id: str | None
+    verdict: str
+    prompt: str
+    answer: str
+    rule: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Released:
+    """What a release holds, for people."""
+
+    path: str | None
+    """None: a dry run."""
+    recipe: Recipe
+    judged: Mapping[str, Judged] = field(repr=False)
+    manifest: Manifest | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    undecided: tuple[Mapping[str, Any], ...] = ()
+    """Environments with rows that no scorer decides, as `stats.undecided` gives them."""
+    starter: str = ""
+    """A recipe for these stores, filled with what they are: to edit."""
+    kept: Sample | None = None
+    dropped: Sample | None = None
+    warnings: tuple[str, ...] = ()
+    changed: bool = True
+    """False: the release that was there had the same bytes."""
+    ran: tuple[str, ...] = ()
+    """Tasks that were run; those not named were finished before."""
+
+
+def release(
+    *stores: str | Path,
+    to: str | Path,
+    recipe: str | Path | Recipe | None = None,
+    previous: str | Path | None = None,
+    include_eval: bool | None = None,
+    license: str | None = None,
+    dry_run: bool = False,
+    bucket_bytes: int = BUCKET_BYTES,
+    progress: Progress = silent,
+) -> Released:
+    """Make a release of stores in the folder `to`, by a recipe (a name, a file, or one that was read).
+
+    `previous` is an earlier version whose files are cut alike, so that few bytes change. A release of the same name
+    that stands in `to` is replaced when the new one is whole. Raises `RecipeError`, `NothingKept`, `TargetTaken`,
+    `CannotWrite`, `BrokenStore`, `BrokenRelease`.
+    """
+    target, read = prepare(*stores, to=to, recipe=recipe, include_eval=include_eval, license=license)
+    least = _earlier_buckets(Path(previous) if previous else target, read.version, named=previous is not None)
+    with ExitStack() as stack:
+        stack.enter_context(shard.reading(*stores))
+        facts = snapshot(*stores, progress=progress)
+        if not sum(facts.rows):
+            raise NothingKept(f"{stores[0]}: the store has no rows", hint="capture a run that has rollouts")
+        _check_not_only_evaluations(facts, read)
+        bench = Bench(facts, read, Cache.of(Path(stores[0]), stack), progress)
+        judged = bench.judge_all()
+        rows = bench.rows(["verdict", "reward", "rewards", "env_id", "env_name", "trainable"])
+        undecided = tuple(stats.undecided(rows))
+        _check_something_kept(bench, judged[DEFAULT], undecided)
+        kept, dropped = _samples(bench, judged[DEFAULT])
+        environments = stats.by(rows.select("env_id", "env_name", "verdict"), ["env_id", "env_name"])
+        starter = recipes.starter(read, environments.to_dicts(), undecided)
+        done = Released(None, read, judged, undecided=undecided, starter=starter, kept=kept, dropped=dropped)
+        if dry_run:
+            return replace(done, ran=tuple(bench.ran))
+        try:
+            written, numbers, changed = _build(bench, judged, target, Cut(bucket_bytes, least), progress)
+        except OSError as error:
+            raise CannotWrite(
+                f"{error.filename or to}: {error.strerror or error}",
+                hint="make room or choose another folder, then run again",
+            ) from error
+    return replace(
+        done,
+        path=str(to),
+        manifest=written,
+        numbers=numbers,
+        warnings=_warnings(written, numbers),
+        changed=changed,
+        ran=tuple(bench.ran),
+    )
+
+
+# ---- before anything is written
+
+
+def prepare(
+    *stores: str | Path,
+    to: str | Path,
+    recipe: str | Path | Recipe | None = None,
+    include_eval: bool | None = None,
+    license: str | None = None,
+) -> tuple[Path, Recipe]:
+    """The target and the recipe of a release, before anything long is begun. Raises as `release` does."""
+    if not isinstance(recipe, Recipe):
+        said = Path(to).resolve().name
+        name = "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "-" for c in said).strip("._-")
+        recipe = recipes.read(recipe, name=name or "release")
+    recipe = recipe.with_(include_eval=include_eval, license=license)
+    return targets.check(to, recipe.name, stores), recipe
+
+
+def _check_not_only_evaluations(facts: Snapshot, read: Recipe) -> None:
+    if read.include_eval:
+        return
+    kinds = facts.scan().select(pl.col("kind").unique()).collect().to_series().to_list()
+    if kinds == ["eval"]:
+        raise NothingKept(
+            "there are only evaluation rollouts, and they stay out of every config but 'traces'",
+            hint="add --include-eval, or include_eval = true to the recipe",
+        )
+
+
+def _check_something_kept(bench: Bench, judged: Judged, undecided: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `NothingKept` with the deciding rule and the nearest misses."""
+    if judged.kept:
+        return
+    decisive = max(i for i, step in enumerate(judged.steps) if step.dropped)
+    step = judged.steps[decisive]
+    misses = []
+    for place, found in step.hits.items():
+        last = found.filter(pl.col("position").is_in((judged.first[place] == decisive).arg_true().implode()))
+        rows = bench.frame(place, ["row_id"]).collect()["row_id"]
+        misses += [f"{rows[position]}: {reason}" for position, reason in last.head(3).iter_rows()]
+    nearest = "; ".join(misses[:3])
+    hint = "loosen that rule in the recipe; `synthetic stats STORE --by env_id,verdict_rule` shows what was decided"
+    if step.use.name == "verified" and (lines := [one["recipe"] for one in undecided if one["recipe"]]):
+        hint = "say in a recipe what is correct, for example:\n" + "\n".join(lines)
+    raise NothingKept(
+        f"{judged.config}: no row is kept. '{step.use.text}' dropped the last {step.dropped:,} of"
+        f" {sum(bench.snapshot.rows):,}; nearest misses: {nearest}",
+        hint=hint,
+    )
+
+
+def _samples(bench: Bench, judged: Judged) -> tuple[Sample | None, Sample | None]:
+    """The first row that is kept, and the first that the last deciding rule dropped."""
+    kept = dropped = None
+    columns = ["row_id", "env_id", "verdict", "messages"]
+    for place, standing in enumerate(judged.standing):
+        if standing.any():
+            kept = _sample(
+                bench.frame(place, columns).slice(int(standing.arg_true()[0]), 1).collect().row(0, named=True)
+            )
+            break
+    # A wrong answer says more about a release than a duplicate.
+    for number, step in sorted(enumerate(judged.steps), key=lambda each: each[1].use.name != "verified"):
+        for place, found in step.hits.items():
+            hits = found.filter(pl.col("position").is_in((judged.first[place] == number).arg_true().implode()))
+            if dropped is None and hits.height:
+                wrong = pl.col("reason").str.starts_with("incorrect")
+                position, reason = hits.sort(wrong, descending=True, maintain_order=True).row(0)
+                row = bench.frame(place, columns).slice(position, 1).collect().row(0, named=True)
+                dropped = _sample(row, step.use.name, reason)
+    return kept, dropped
+
+
+def _sample(row: dict[str, Any], rule: str | None = None, reason: str | None = None) -> Sample:
+    def text(role: str, messages: Iterable[dict[str, Any]]) -> str:
+        return next((m["content"] or m["reasoning_content"] or "" for m in messages if m["role"] == role), "").strip()
+
+    prompt, answer = text("user", row["messages"]), text("assistant", reversed(row["messages"]))
+    if len(prompt) > EXCERPT:
+        prompt = prompt[:EXCERPT].rpartition(" ")[0] + " …"
+    if len(answer) > EXCERPT:
+        answer = "… " + answer[-EXCERPT:].partition(" ")[2]
+    return Sample(row["row_id"], row["env_id"], row["verdict"], prompt, answer, rule, reason)
+
+
+# ---- building
+
+
+def _build(
+    bench: Bench, judged: Mapping[str, Judged], target: Path, cut: Cut, progress: Progress
+) -> tuple[Manifest, dict[str, Any], bool]:
+    """Write the release beside its target, then put it in its place; give whether it differs from what was there."""
+    with targets.building(target, _plan(bench, cut)) as partial:
+        configs = {}
+        for name, view in VIEWS.items():
+            if judged[name].kept:
+                if (config := targets.finished(partial, name)) is None:
+                    config = write_config(bench, view, judged, partial, cut, progress)
+                    targets.note_finished(partial, name, config)
+                configs[name] = config
+        numbers = stats.numbers(open_configs(partial, configs))
+        made = _describe(bench, configs, numbers, partial)
+        return made, numbers, targets.put(partial, target, manifest.encode(made))
+
+
+def _plan(bench: Bench, cut: Cut) -> str:
+    """A hash of everything that decides the bytes of the Parquet files."""
+    facts, recipe = bench.snapshot, bench.recipe
+    inputs = [*facts.row_hashes, *(s.footer.row_hash for s in facts.annotations)]
+    stages = {use.name: use.stage.version for config in VIEWS for use in recipe.rules(config)}
+    stages |= {measure.name: measure.version for measure in measures.BY_COLUMN.values()}
+    return digest(canonical_json([recipe.toml(), stages, inputs, cut.bytes, dict(cut.least), made_with()]))
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the packages that decide the bytes of a release."""
+    return {name: version(name) for name in ("synthetic-traces", "polars", "pyarrow")}
+
+
+def _earlier_buckets(previous: Path, version: str, *, named: bool) -> dict[str, int]:
+    """How an earlier release of the same major version cut its configs; it must be there when it was `named`."""
+    if not named and not manifest.is_release(previous):
+        return {}
+    earlier = manifest.read(previous)
+    if earlier.version.partition(".")[0] != version.partition(".")[0]:
+        return {}
+    return {name: config.buckets for name, config in earlier.configs.items()}
+
+
+# ---- describing
+
+
+def open_configs(folder: Path, configs: Mapping[str, Config]) -> dict[str, pl.LazyFrame]:
+    """The configs of a release as frames."""
+    return {
+        name: pl.scan_parquet([folder / data.path for data in config.files], glob=False)
+        for name, config in configs.items()
+    }
+
+
+def _describe(bench: Bench, configs: dict[str, Config], numbers: dict[str, Any], partial: Path) -> Manifest:
+    """Write everything but data and manifest; give the manifest."""
+    recipe_text = bench.recipe.toml()
+    files = {
+        "release/recipe.toml": recipe_text,
+        "release/reports/stats.json": numbers_text(numbers),
+        **{
+            f"release/schema/{name}.json": msgspec.json.format(canonical_json(c.columns), indent=2) + "\n"
+            for name, c in configs.items()
+        },
+    }
+    for path, text in files.items():
+        _write_text(partial / path, text)
+    facts = bench.snapshot
+    made = Manifest(
+        name=bench.recipe.name,
+        version=bench.recipe.version,
+        license=bench.recipe.license,
+        made_with=made_with(),
+        recipe=manifest.sha256(partial / "release/recipe.toml"),
+        runs=_runs(facts),
+        inputs=[Input(s.footer.kind, s.footer.rows, s.footer.row_hash) for s in (*facts.traces, *facts.annotations)],
+        repeated=sum(len(again) for again in facts.again.values()),
+        conflicts=facts.conflicts.height,
+        configs=configs,
+        left_out=[name for name in VIEWS if name not in configs],
+        files=[],
+        root=manifest.root(configs),
+    )
+    for path, text in card.texts(made, numbers, bench.recipe).items():
+        _write_text(partial / path, text)
+        files[path] = text
+    listed = [File(path, (partial / path).stat().st_size, manifest.sha256(partial / path)) for path in sorted(files)]
+    return msgspec.structs.replace(made, files=listed)
+
+
+def numbers_text(numbers: Mapping[str, Any]) -> str:
+    """The numbers as `release/reports/stats.json` holds them."""
+    return msgspec.json.format(canonical_json(numbers), indent=2) + "\n"
+
+
+def _runs(facts: Snapshot) -> list[Run]:
+    """What came from each run's folder."""
+    runs: dict[str, list[Any]] = {}
+    for each in (*facts.traces, *facts.annotations):
+        for part in each.footer.ranges:
+            runs.setdefault(part.run, []).append(part)
+    return [
+        Run(
+            name,
+            sorted({part.format for part in parts}),
+            len({part.path for part in parts}),
+            sum(part.captured for part in parts),
+            sum(part.quarantined for part in parts),
+        )
+        for name, parts in sorted(runs.items())
+    ]
+
+
+def _warnings(made: Manifest, numbers: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a person should know before they trust or publish the release."""
+    total = {key: sum(env[key] for env in numbers["environments"]) for key in ("attempts", "truncated", "error")}
+    set_aside = sum(run.quarantined for run in made.runs)
+    said = (
+        (total["truncated"], f"{total['truncated'] / total['attempts']:.0%} truncated: cut off, not counted wrong"),
+        (total["error"], f"{total['error']:,} attempts failed in generation or scoring: neither right nor wrong"),
+        (made.conflicts, f"{made.conflicts:,} rows came again with the same id and another content: the first is kept"),
+        (set_aside, f"{set_aside:,} lines of the logs were set aside when they were captured"),
+        (numbers["late"]["rewound"], f"{numbers['late']['rewound']} rows are of steps that a resumed run took back"),
+        (made.left_out, f"without rows, so left out: {', '.join(made.left_out)}"),
+        (made.license is None, "no licence is set: --license apache-2.0, or `license` in the recipe"),
+    )
+    return tuple(text for holds, text in said if holds)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8", newline="\n")

@@ -1,0 +1,39 @@
+"""The rules, one file each: which rows to drop and why. To add one, write its file and a line here.
+
+A rule from outside is named `my_package:my_rule` in a recipe: it is imported, and must be made with `stage.rule`.
+"""
+
+import importlib
+
+from synthetic.errors import RecipeError
+from synthetic.rules.at_most import at_most
+from synthetic.rules.finished import finished
+from synthetic.rules.origin import from_training, trainable
+from synthetic.rules.undecided import undecided
+from synthetic.rules.unique import unique
+from synthetic.rules.verified import verified
+from synthetic.rules.where import where
+from synthetic.stage import Stage
+
+RULES: dict[str, Stage] = {
+    stage.name: stage for stage in (from_training, trainable, finished, verified, undecided, unique, at_most, where)
+}
+
+
+def named(name: str, place: str) -> Stage:
+    """The rule of that name. Raises `RecipeError` with the choices."""
+    if name in RULES:
+        return RULES[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise RecipeError(f"{place}: there is no rule '{name}'; there are {sorted(RULES)}")
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except (ImportError, SyntaxError, ValueError) as error:  # ValueError: nothing before the colon
+        raise RecipeError(f"{place}: cannot import the rule '{name}': {error}") from error
+    if not isinstance(found, Stage) or found.gives:
+        raise RecipeError(f"{place}: '{name}' is no rule; make it one with @synthetic.stage.rule")
+    return found
+
+
+__all__ = ["RULES", "named"]

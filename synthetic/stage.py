@@ -1,0 +1,171 @@
+"""What a measure, a rule and a view are: pure functions on frames, with a label that says what they need.
+
+A **measure** adds columns to facts. A **rule** names the rows to drop and why. A **view** shapes one config
+of a release. None of them knows files, the network or the clock. The label is what caching, resume and
+scheduling need:
+
+    reads      the columns it is given
+    together   None: row by row, one task per shard · a column: rows with equal values meet, one task per hash part of
+               it · EVERYTHING: all rows meet, narrow columns only
+    version    raised when the same input would give another output; cached results of other versions are not used
+
+Settings are the function's keyword-only parameters: there are no config classes.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias  # Any: a recipe's TOML values, and functions with settings of their own
+
+import msgspec
+import polars as pl
+
+from synthetic import expression
+from synthetic.errors import RecipeError
+
+EVERYTHING = "*"
+
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and of how much (None: not known)."""
+
+
+def silent(what: str, done: int, of: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+Frames: TypeAlias = Callable[..., pl.LazyFrame]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A function on frames and its label."""
+
+    name: str
+    function: Frames
+    reads: tuple[str, ...]
+    together: str | None
+    version: int
+    gives: tuple[str, ...] = ()
+    """Columns that a measure adds, beside row_id."""
+    expressions: str | None = None
+    """The setting that holds an expression, or expressions by name: it reads what they name."""
+
+    def __call__(self, traces: pl.LazyFrame, **settings: Any) -> pl.LazyFrame:
+        """Apply the function."""
+        return self.function(traces, **settings)
+
+    @property
+    def doc(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def columns(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The columns that it reads under these settings: `{per}` in a declared name stands for that
+        setting.
+        """
+        filled = {**self.defaults, **settings}
+        named = [name.format_map(filled) for name in self.reads]
+        for text in self.texts(settings).values():
+            named += expression.columns(text, self.name)
+        if (column := self.meets(settings)) not in (None, EVERYTHING):
+            named.append(column)
+        return tuple(dict.fromkeys(named))
+
+    def texts(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The expressions in these settings, by name (of the environment, or of the setting)."""
+        if self.expressions is None:
+            return {}
+        held = {**self.defaults, **settings}[self.expressions]
+        return {self.expressions: held} if isinstance(held, str) else dict(held)
+
+    def meets(self, settings: Mapping[str, Any]) -> str | None:
+        """The column whose equal values meet under these settings."""
+        return self.together.format_map({**self.defaults, **settings}) if self.together else None
+
+    @property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The settings by name."""
+        signature = inspect.signature(self.function, eval_str=True)
+        return {n: p for n, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The settings that have a default."""
+        return {n: p.default for n, p in self.parameters.items() if p.default is not p.empty}
+
+    def check(self, settings: Mapping[str, Any], where: str) -> None:
+        """Raise `RecipeError` unless the settings fit the function's signature, and the columns that it then reads are
+        there.
+        """
+        known = self.parameters
+        for name, value in settings.items():
+            if name not in known:
+                choices = f"it has {sorted(known)}" if known else "it has none"
+                raise RecipeError(f"{where}: '{self.name}' has no setting '{name}'; {choices}")
+            wanted = known[name].annotation
+            try:
+                msgspec.convert(value, Any if wanted is inspect.Parameter.empty else wanted)
+            except msgspec.ValidationError as error:
+                takes = TAKES.get(wanted, wanted)
+                raise RecipeError(f"{where}: '{name}' of '{self.name}' is {value!r}; it takes {takes}") from error
+        for name, parameter in known.items():
+            if parameter.default is parameter.empty and name not in settings:
+                raise RecipeError(
+                    f"{where}: '{self.name}' needs '{name}'", hint=f'{{ rule = "{self.name}", {name} = … }}'
+                )
+        for text in self.texts(settings).values():
+            expression.check(text, where)
+        there = expression.types()
+        for column in self.columns(settings):
+            if column not in there:
+                raise RecipeError(f"{where}: '{self.name}' reads '{column}'; there are the columns {sorted(there)}")
+        if there.get(self.meets(settings) or "", pl.String()).is_nested():
+            raise RecipeError(f"{where}: '{self.name}' cannot compare whole '{self.meets(settings)}'")
+
+
+TAKES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+"""Types of settings, in words."""
+
+
+def rule(
+    *reads: str, together: str | None = None, expressions: str | None = None, version: int
+) -> Callable[[Frames], Stage]:
+    """Make a function a rule: it gives `row_id` and `reason` of the rows to drop."""
+
+    def made(function: Frames) -> Stage:
+        return Stage(function.__name__, function, ("row_id", *reads), together, version, expressions=expressions)
+
+    return made
+
+
+def measure(
+    *reads: str,
+    gives: tuple[str, ...],
+    together: str | None = None,
+    expressions: str | None = None,
+    version: int,
+) -> Callable[[Frames], Stage]:
+    """Make a function a measure: it gives `row_id` and the columns in `gives`, for every row."""
+
+    def made(function: Frames) -> Stage:
+        return Stage(function.__name__, function, ("row_id", *reads), together, version, gives, expressions)
+
+    return made
+
+
+@dataclass(frozen=True)
+class View:
+    """One config of a release: which rows it must never hold, and the shape of those it holds."""
+
+    config: str
+    schema: str
+    """Id of the schema of its rows."""
+    shape: Frames
+    """Gives the rows in that schema's columns; takes `thinking`, the recipe's setting."""
+    title: str
+    """What the config is, in a sentence, for the card."""
+    requires: tuple[str, ...] = ()
+    """Rules that the recipe's list for this config must contain, whatever else it keeps."""
+    always: tuple[str, ...] = ()
+    """Rules applied first, whether or not the recipe lists them."""
+    takes_rules: bool = True

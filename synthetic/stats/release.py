@@ -1,0 +1,199 @@
+"""The numbers of a release, counted from the rows of its configs."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import polars as pl
+
+from synthetic.record import Json
+from synthetic.stats.table import (
+    ATTEMPT,
+    CUT,
+    ENVIRONMENT,
+    PASS_RATE,
+    REWARD,
+    RIGHT,
+    WRONG,
+    Table,
+    collected,
+    counts,
+    flat_lengths,
+    grouped,
+    nested,
+    one,
+    short,
+    verdict_counts,
+)
+from synthetic.stats.undecided import undecided
+
+REASONS: Final = 5
+"""How many reasons are given for a rule; the rest are counted."""
+VARIANTS: Final = 10
+"""How many variants of a model's sampling parameters are given; the rest are counted."""
+
+KEYS = ("environment", "kind")
+
+# A seed differs from row to row and tells nothing of how a model was sampled.
+A_SEED = r'"seed":-?\d+,|,?"seed":-?\d+'
+
+# What a reason says of one row alone: `same text as 4b1f…/0`, `beyond 4 of problem_id 9c2e…`.
+AN_ID = r"\S*\w{8,}\S*/\d+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
+    """All that a card says of a release whose configs are these frames, in their published schemas.
+
+    `traces` is always among them; a config without a row may be missing.
+    """
+    traces = configs["traces"]
+    present = {name: pl.col(name).count() for name in ("is_truncated", "ground_truth", "source_license")}
+    return {
+        "configs": {config: _config(frame) for config, frame in configs.items()},
+        "traces": one(traces, pl.col("trace_id").n_unique())["trace_id"],
+        "kinds": counts(traces, "kind"),
+        "text_forms": counts(traces, "text_form"),
+        "environments": _environments(traces),
+        "undecided": undecided(traces),
+        "funnel": _funnel(traces),
+        "duplicates": _duplicates(traces),
+        "runs": _runs(traces),
+        "models": _models(traces),
+        "sources": counts(traces, "source", "source_license", "hf_dataset_name"),
+        "late": one(
+            traces,
+            known=pl.col("trained_on").count(),
+            trained_on=pl.col("trained_on").sum(),
+            rewound=pl.col("rewound").sum(),
+        ),
+        "known": one(traces, **present),
+        "with_tools": one(traces, pl.col("tools").count())["tools"],
+        "several_turns": one(traces, (pl.col("num_turns") > 1).sum())["num_turns"],
+        "not_trained": one(traces, pl.col("trainable").eq(False).sum())["trainable"],
+        "generated": _days(traces),
+    }
+
+
+def _config(frame: pl.LazyFrame) -> dict[str, Json]:
+    row = one(
+        frame,
+        *flat_lengths("completion_tokens"),
+        rows=pl.len(),
+        problems=pl.col("problem_id").n_unique(),
+        environments=pl.col("env_id").drop_nulls().n_unique(),
+        models=pl.col("model").drop_nulls().n_unique(),
+    )
+    return nested(row, "completion_tokens")
+
+
+def _environments(traces: pl.LazyFrame) -> Table:
+    """Attempts, one entry for each environment and kind. A problem neither solved nor unsolved has no decided one."""
+    frame = traces.filter(ATTEMPT).with_columns(ENVIRONMENT, REWARD)
+    attempts = frame.group_by(KEYS).agg(
+        pl.len().alias("attempts"),
+        *verdict_counts(),
+        PASS_RATE,
+        truncated=CUT.sum(),
+        truncated_not_correct=(CUT & ~RIGHT).sum(),
+        not_scored=pl.col("reward").null_count(),
+    )
+    problems = frame.group_by(*KEYS, "problem_id").agg(right=RIGHT.any(), wrong=WRONG.any()).group_by(KEYS)
+    right, wrong = pl.col("right"), pl.col("wrong")
+    solved = problems.agg(problems=pl.len(), solved=right.sum(), unsolved=(wrong & ~right).sum())
+    rules = frame.group_by(*KEYS, "verdict_rule").agg(pl.len().alias("rows"), *verdict_counts())
+    verifier = ("verifier", "verifier_version")
+    parts = {
+        "problems": grouped(collected(solved, *KEYS), *KEYS),
+        "rewards": grouped(collected(frame.group_by(*KEYS, "reward").len("rows"), *KEYS, "reward"), *KEYS),
+        "verdict_rules": grouped(collected(rules, *KEYS, "verdict_rule"), *KEYS),
+        "verifiers": grouped(collected(frame.group_by(*KEYS, *verifier).len("rows"), *KEYS, *verifier), *KEYS),
+    }
+    found = []
+    for row in collected(attempts, *KEYS).to_dicts():
+        own = {name: part[row["environment"], row["kind"]] for name, part in parts.items()}
+        lists = {name: own[name].to_dicts() for name in ("verdict_rules", "verifiers")}
+        found.append(short(row | own["problems"].to_dicts()[0] | {"reward": _spread(own["rewards"])}) | lists)
+    return found
+
+
+def _spread(rewards: pl.DataFrame) -> dict[str, float | None]:
+    """Least, mean and greatest of distinct rewards with their rows."""
+    scored = rewards.drop_nulls("reward")
+    if not scored.height:
+        return {"min": None, "mean": None, "max": None}
+    # fsum is exact: the order in which rows were added up does not show in the last digit.
+    mean = math.fsum(scored["reward"] * (scored["rows"] / scored["rows"].sum()))
+    return {"min": scored["reward"][0], "mean": mean, "max": scored["reward"][-1]}
+
+
+def _funnel(traces: pl.LazyFrame) -> dict[str, Json]:
+    """For each config that leaves a row out: rows kept, and rows dropped by each rule with the commonest reasons."""
+    total = one(traces, rows=pl.len())["rows"]
+    drops = traces.select(pl.col("drops").explode()).drop_nulls().unnest("drops")
+    reasons = drops.with_columns(pl.col("reason").str.replace_all(AN_ID, "…")).group_by("config", "rule", "reason")
+    rules: dict[str, Table] = {}
+    for (config, rule), said in grouped(
+        collected(reasons.len("rows"), "config", "rule", "reason"), "config", "rule"
+    ).items():
+        first = said.sort("rows", descending=True, maintain_order=True).head(REASONS)
+        step = {"rule": rule, "rows": int(said["rows"].sum()), "reasons": first.to_dicts()}
+        rules.setdefault(config, []).append(step | {"other_reasons": said.height - first.height})
+    return {
+        config: {"kept": total - sum(step["rows"] for step in steps), "dropped": steps}
+        for config, steps in rules.items()
+    }
+
+
+def _duplicates(traces: pl.LazyFrame) -> dict[str, Json]:
+    """How often the same text was written for the same problem."""
+    texts = traces.filter(pl.col("text_key").is_not_null()).group_by("problem_id", "text_key").len("rows")
+    shared = pl.col("rows") > 1
+    return one(
+        texts,
+        rows_with_text=pl.col("rows").sum(),
+        distinct_texts=pl.len(),
+        shared_texts=shared.sum(),
+        rows_sharing=pl.col("rows").filter(shared).sum(),
+        problems_sharing=pl.col("problem_id").filter(shared).n_unique(),
+    )
+
+
+def _runs(traces: pl.LazyFrame) -> Table:
+    keys = ("run_name", "framework", "framework_version", "kind")
+    runs = traces.group_by(keys).agg(
+        rows=pl.len(),
+        problems=pl.col("problem_id").n_unique(),
+        first_step=pl.col("step").min(),
+        last_step=pl.col("step").max(),
+        first_policy=pl.col("policy_start").min(),
+        last_policy=pl.max_horizontal(pl.col("policy_start").max(), pl.col("policy_end").max()),
+        models=pl.col("model").drop_nulls().unique().sort(),
+    )
+    return collected(runs, *keys).to_dicts()
+
+
+def _models(traces: pl.LazyFrame) -> Table:
+    keys = ("model", "model_revision")
+    models = traces.group_by(keys).agg(
+        *flat_lengths("prompt_tokens"),
+        *flat_lengths("completion_tokens"),
+        rows=pl.len(),
+        truncated=pl.col("is_truncated").sum(),
+        truncation_known=pl.col("is_truncated").count(),
+        truncated_share=pl.col("is_truncated").mean(),
+    )
+    seedless = traces.with_columns(pl.col("sampling").str.replace(A_SEED, ""))
+    variants_of = seedless.group_by(*keys, "sampling").len("rows")
+    sampling = grouped(collected(variants_of, *keys, "sampling"), *keys)
+    found = []
+    for row in collected(models, *keys).to_dicts():
+        variants = sampling[row["model"], row["model_revision"]].sort("rows", descending=True, maintain_order=True)
+        listed = {"sampling": variants.head(VARIANTS).to_dicts(), "other_sampling": max(0, variants.height - VARIANTS)}
+        found.append(short(nested(row, "prompt_tokens", "completion_tokens")) | listed)
+    return found
+
+
+def _days(traces: pl.LazyFrame) -> dict[str, str | None]:
+    """The first and the last day (UTC) on which a rollout began."""
+    day = pl.col("generated_at").dt.date()
+    return one(traces, first=day.min().cast(pl.String), last=day.max().cast(pl.String), known=day.count())

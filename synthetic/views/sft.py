@@ -1,0 +1,64 @@
+"""Conversations to train on: sft_verified and sft_unverified, one shape."""
+
+import polars as pl
+
+from synthetic.record import schema
+from synthetic.stage import View
+from synthetic.views.described import Environments, described
+
+_INLINE = r"(?s)^\s*<think>(.*?)</think>(.*)$"
+
+
+def shape(traces: pl.LazyFrame, *, thinking: str, environments: Environments) -> pl.LazyFrame:
+    """The columns of `schemas/sft-1.toml`, with reasoning in its own field or inline."""
+    rewritten = _in_field() if thinking == "field" else _inline()
+    messages = pl.col("messages").list.eval(pl.element().struct.with_fields(rewritten))
+    return described(traces, environments).with_columns(messages).select(schema("sft-1").names)
+
+
+def _in_field() -> list[pl.Expr]:
+    """`<think>…</think>` at the head of an assistant's content moved to reasoning_content; an unclosed one stays."""
+    content, reasoning = pl.field("content"), pl.field("reasoning_content")
+    moved = (pl.field("role") == "assistant") & (reasoning.fill_null("") == "") & content.str.contains(_INLINE)
+    answer, thought = content.str.extract(_INLINE, 2).str.strip_chars(), _said(content.str.extract(_INLINE, 1))
+    return [
+        pl.when(moved).then(answer).otherwise(content).alias("content"),
+        pl.when(moved).then(thought).otherwise(reasoning).alias("reasoning_content"),
+    ]
+
+
+def _inline() -> list[pl.Expr]:
+    """An assistant's reasoning_content put before its content as `<think>…</think>`."""
+    content, reasoning = pl.field("content"), pl.field("reasoning_content")
+    assistant, thought = pl.field("role") == "assistant", _said(reasoning)
+    whole = pl.format("<think>\n{}\n</think>\n\n{}", thought, content.fill_null(""))
+    return [
+        pl.when(assistant & thought.is_not_null()).then(whole).otherwise(content).alias("content"),
+        pl.when(assistant).then(pl.lit(None, pl.String)).otherwise(reasoning).alias("reasoning_content"),
+    ]
+
+
+def _said(text: pl.Expr) -> pl.Expr:
+    """Text without the space around it; null where nothing is left."""
+    return text.str.strip_chars().replace("", None)
+
+
+ALWAYS = ("from_training", "trainable")
+
+SFT_VERIFIED = View(
+    config="sft_verified",
+    schema="sft-1",
+    shape=shape,
+    title="Right answers that ended by themselves: what to fine-tune on.",
+    requires=("verified",),
+    always=ALWAYS,
+)
+
+SFT_UNVERIFIED = View(
+    config="sft_unverified",
+    schema="sft-1",
+    shape=shape,
+    title="Finished attempts that no scorer called right or wrong; never incorrect ones.",
+    requires=("finished", "undecided"),
+    always=ALWAYS,
+)
