@@ -16,6 +16,7 @@ from typing import Any  # JSON values
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 import xxhash
 
 from synthetic import shard as shards
@@ -144,7 +145,8 @@ class _Draft:
         if self.rows:
             of = SCHEMAS[self.kind]
             columns = {name: [row[name] for row in self.rows] for name in of.names}
-            self.frames.append(pl.DataFrame(columns, schema=of.polars, strict=True))
+            # By way of Arrow: polars builds a list of structs value by value.
+            self.frames.append(pl.DataFrame(pa.Table.from_pydict(columns, schema=of.arrow)))
         self.rows, self.pending_bytes = [], 0
 
 

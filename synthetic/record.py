@@ -95,9 +95,7 @@ class Schema:
     @cached_property
     def polars(self) -> dict[str, pl.DataType]:
         """As polars reads it."""
-        empty = pl.from_arrow(self.arrow.empty_table())
-        assert isinstance(empty, pl.DataFrame)  # noqa: S101 - a table gives a frame
-        return dict(empty.schema)
+        return dict(pl.Schema(self.arrow))
 
     @cached_property
     def _checked(self) -> Any:
@@ -227,9 +225,6 @@ def problem_id(
     return digest(canonical_json(known))
 
 
-_THINK = re.compile(r"\s*<think>(.*?)</think>(.*)", re.DOTALL)
-
-
 def split_thinking(content: str | None, reasoning: str | None) -> tuple[str, str]:
     """Thinking and answer of one assistant message, stripped; missing is empty.
 
@@ -237,8 +232,10 @@ def split_thinking(content: str | None, reasoning: str | None) -> tuple[str, str
     is left as it is.
     """
     content = content or ""
-    if not reasoning and (match := _THINK.fullmatch(content)):
-        reasoning, content = match[1], match[2]
+    if not (reasoning or "").strip() and (opened := content.lstrip()).startswith("<think>"):
+        inside, closed, after = opened.removeprefix("<think>").partition("</think>")
+        if closed:
+            reasoning, content = inside, after
     return (reasoning or "").strip(), content.strip()
 
 

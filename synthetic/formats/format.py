@@ -6,6 +6,7 @@ A format never reads a file itself: `capture` hands it lines. `find` looks at na
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal  # Any: JSON values
 
@@ -32,7 +33,7 @@ class Source:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Columns of the record that the path says (step, kind), for lines that do not say them."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Path relative to the run, without a compression suffix: sealing a log does not change it."""
         path = PurePosixPath(self.path.relative_to(self.root).as_posix())
