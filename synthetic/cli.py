@@ -8,6 +8,7 @@ Nothing heavy is imported before a verb needs it: `--help` must feel instant.
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,13 +31,15 @@ start here:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; give its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
     given = _parser().parse_args(argv)
     try:
         code = int(given.run(given))
         sys.stdout.flush()
         return code
     except SyntheticError as error:
-        return _fail(given, str(error), error.hint, 1)
+        hint = shlex.join(["synthetic", *argv, error.option]) if error.option else error.hint
+        return _fail(given, str(error), hint, 1)
     except KeyboardInterrupt:
         return _fail(given, "interrupted; what was finished is kept", "run the same command again to go on", 130)
     except (BrokenPipeError, SystemExit):  # the reader of our output went away; rich makes it a SystemExit

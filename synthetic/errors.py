@@ -18,11 +18,15 @@ A message says where, what was found and what would work. A bad row is none of t
 
 
 class SyntheticError(Exception):
-    """The base of everything raised on purpose. `hint` is what would work, as a command or a line to write."""
+    """The base of everything raised on purpose.
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    `hint` is what would work, as a command or a line to write; `option`, what the same command lacked.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, option: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.option = option
 
 
 class UnreadableLog(SyntheticError):

@@ -147,7 +147,8 @@ def _check_not_only_evaluations(facts: Snapshot, read: Recipe) -> None:
     if kinds == ["eval"]:
         raise NothingKept(
             "there are only evaluation rollouts, and they stay out of every config but 'traces'",
-            hint="add --include-eval, or include_eval = true to the recipe",
+            hint="include_eval = true in the recipe",
+            option="--include-eval",
         )
 
 

@@ -198,7 +198,7 @@ MISTAKES = [
     (None, ["release", "s", "--to", "x", "--previous", "nope"], "nope: no release here", ""),
     (None, ["filter", "s", "--where", "reward >"], "'reward >' is no expression", "for example"),
     (None, ["filter", "s", "--where", "nope > 1"], "is called 'nope'", ""),
-    (None, ["export", EVALUATION, "--to", "x"], "only evaluation rollouts", "--include-eval"),
+    (None, ["export", EVALUATION, "--to", "x"], "only evaluation rollouts", "--to x --include-eval"),
     (taken, ["release", "s", "--to", "taken/mine"], "taken/mine: exists and is no release", "name a folder"),
     (taken, ["release", "s", "--to", "taken/mine/r"], "Not a directory", ""),
     (taken, ["release", "s", "--to", "taken"], "taken: exists and is no release", "name a folder"),

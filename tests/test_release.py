@@ -230,7 +230,7 @@ def test_only_evaluations_need_include_eval(tmp_path):
     facts = store(tmp_path / "store", [attempt(0, i, kind="eval") for i in range(3)])
     with pytest.raises(NothingKept, match="only evaluation rollouts") as caught:
         synthetic.release(facts, to=tmp_path / "r")
-    assert "--include-eval" in (caught.value.hint or "")
+    assert caught.value.option == "--include-eval"
     synthetic.release(facts, to=tmp_path / "r", include_eval=True)
     assert ids(tmp_path / "r") == ["p0-0/0", "p0-1/0", "p0-2/0"]
 
