@@ -4,6 +4,7 @@
     synthetic.scan(STORE)                     facts as a polars LazyFrame
     synthetic.release(STORE, to=DIR)          facts to a dataset release
     synthetic.check(DIR)                      does every byte, count and claim of it hold?
+    synthetic.push(DIR, "org/name")           the release to the Hub
 
 Everything is imported when it is first used: `import synthetic` alone costs nothing.
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from synthetic.capture import capture as capture
     from synthetic.check import check as check
     from synthetic.errors import SyntheticError as SyntheticError
+    from synthetic.hub import push as push
     from synthetic.look import drops as drops
     from synthetic.release import release as release
     from synthetic.stage import measure as measure
@@ -31,6 +33,7 @@ _HOMES = {
     "capture": "capture",
     "check": "check",
     "drops": "look",
+    "push": "hub",
     "SyntheticError": "errors",
     "release": "release",
     "measure": "stage",

@@ -26,6 +26,7 @@ from synthetic.formats.file import Text, first_line, lines
 from synthetic.formats.find import find
 from synthetic.formats.rows import Place, late_facts, traces
 from synthetic.record import digest
+from synthetic.rewind import withdrawn
 from synthetic.stage import Progress, silent
 from synthetic.store import SCHEMAS, Footer, Log, Overtaken, Range, Store, ranges
 
@@ -209,25 +210,18 @@ class _Capture:
             self._read(source, text, log, generation + 1, 0)
 
     def _rewind(self, source: Source) -> None:
-        """Mark the rows of an earlier log of this name: the run was resumed from before their step.
-
-        A resume deletes later steps and writes them anew. The run is known to be the same by its other logs:
-        at least one that was captured before must still stand as it was.
-        """
-        name = (source.run, source.name)
-        older = [s for s in self.before if any((r.run, r.path) == name for r in s.footer.ranges)]
-        older = [s for s in older if s.footer.kind == "traces"]
-        if not older or not any(_log(other) in self.held for other in find(source.root)):
+        """Mark the rows of an earlier log of this name, if the run was resumed from before their step."""
+        if not any((r.run, r.path) == (source.run, source.name) for r in ranges(self.before)):
             return
-        same = pl.col("log_file") == source.name
-        held = [pl.scan_parquet(s.path, glob=False).filter(same).select("trace_id") for s in older]
-        ids = pl.concat(held).unique().collect()["trace_id"].sort()
-        draft = self.drafts.setdefault("annotations", _Draft("annotations", source.run))
-        rewound = Parsed(late=[(id, None, "rewound", True) for id in ids])
-        draft.rows += late_facts(rewound, Place(source.name, 0, ""))
-        self.done.warnings.append(
-            f"{source.run}/{source.name}: the run was resumed from before it; {len(ids)} traces are marked as rewound"
-        )
+        ids = withdrawn(source, self.before, {_log(other) for other in find(source.root)})
+        if ids:
+            draft = self.drafts.setdefault("annotations", _Draft("annotations", source.run))
+            rewound = Parsed(late=[(id, None, "rewound", True) for id in ids])
+            draft.rows += late_facts(rewound, Place(source.name, 0, ""))
+            self.done.warnings.append(
+                f"{source.run}/{source.name}: the run was resumed from before it;"
+                f" {len(ids)} traces are marked as rewound"
+            )
 
     def _read(self, source: Source, text: Text, log: Log, generation: int, start: int) -> None:
         """Capture the lines from `start` on, where `text` stands."""

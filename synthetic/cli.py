@@ -1,7 +1,7 @@
 """The command line: one verb, one call into the library.
 
-Every verb takes `--json` (one JSON object on stdout, nothing else). Progress goes to stderr when it is a terminal. Exit
-codes: 0 done, 1 a problem named with its fix, 2 a command line that makes no sense, 130 interrupted.
+Every verb takes `--json` (one JSON object on stdout, nothing else). Progress goes to stderr when it is a terminal.
+Exit codes: 0 done, 1 a problem named with its fix, 2 a command line that makes no sense, 130 interrupted.
 
 Nothing heavy is imported before a verb needs it: `--help` must feel instant.
 """
@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):  # the reader of our output went away; rich makes it a SystemExit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what would still be printed at the end of the program
         return 0
+    except OSError as error:  # a name that no file can have, a folder that went away
+        return _fail(given, f"{error.filename or 'a file'}: {error.strerror or error}", None, 1)
 
 
 def _fail(given: argparse.Namespace, message: str, hint: str | None, code: int) -> int:
@@ -127,22 +129,14 @@ def _release_settings(given: argparse.Namespace) -> dict[str, Any]:
     return {"recipe": given.recipe, "include_eval": True if given.include_eval else None, "license": given.license}
 
 
-def _filter(given: argparse.Namespace) -> int:
+def _preview(given: argparse.Namespace) -> int:
     from synthetic import preview, show
 
     with _progress() as progress:
-        seen = preview.filter(*given.stores, where=given.where, progress=progress)
-    _report(given, show.preview_json(seen))
-    if not given.json:
-        show.preview(seen)
-    return 0
-
-
-def _dedupe(given: argparse.Namespace) -> int:
-    from synthetic import preview, show
-
-    with _progress() as progress:
-        seen = preview.dedupe(*given.stores, progress=progress)
+        if "where" in given:
+            seen = preview.filter(*given.stores, where=given.where, progress=progress)
+        else:
+            seen = preview.dedupe(*given.stores, progress=progress)
     _report(given, show.preview_json(seen))
     if not given.json:
         show.preview(seen)
@@ -182,6 +176,20 @@ def _check(given: argparse.Namespace) -> int:
     if not given.json:
         show.checked(checked)
     return 0 if checked.holds else 1
+
+
+def _push(given: argparse.Namespace) -> int:
+    from synthetic import show
+    from synthetic.hub import push, told
+    from synthetic.privacy import secret_values
+
+    options = {name: getattr(given, name) for name in ("public", "pr", "license", "dry_run")}
+    with _progress() as progress:
+        done = push(given.folder, given.repo, secrets=secret_values(os.environ), progress=progress, **options)
+    _report(given, told.plain(done))
+    if not given.json:
+        show.lines(told.lines(done))
+    return 0
 
 
 def _formats(given: argparse.Namespace) -> int:
@@ -290,7 +298,11 @@ def _parser() -> argparse.ArgumentParser:
         help="go on capturing what is written, until Ctrl-C; --json prints an object each time",
     )
     one.add_argument(
-        "--every", type=float, default=10.0, metavar="SECONDS", help="with --follow: time between looks (default: 10)"
+        "--every",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="with --follow: time between looks (default: 10)",
     )
 
     one = verb(
@@ -306,14 +318,14 @@ def _parser() -> argparse.ArgumentParser:
     _recipe(one)
 
     about = "what a rule would drop, and the line to add to a recipe; changes nothing"
-    one = verb("filter", _filter, about, "synthetic filter my-store --where 'completion_tokens < 8192'")
+    one = verb("filter", _preview, about, "synthetic filter my-store --where 'completion_tokens < 8192'")
     _stores(one)
     one.add_argument(
         "--where", required=True, metavar="EXPR", help="SQL over columns, scorers and metrics; matching rows are kept"
     )
 
     one = verb(
-        "dedupe", _dedupe, "how many rows repeat a text of their problem; changes nothing", "synthetic dedupe my-store"
+        "dedupe", _preview, "how many rows repeat a text of their problem; changes nothing", "synthetic dedupe my-store"
     )
     _stores(one)
 
@@ -334,6 +346,10 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("check", _check, about, "synthetic check my-release")
     one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
 
+    about = "a release to the Hub: one commit, one tag, private unless you say otherwise"
+    one = verb("push", _push, about, "synthetic push my-release org/name --license apache-2.0 --dry-run")
+    _repository(one)
+
     verb("formats", _formats, "the log formats that can be captured, and how each is detected", "synthetic formats")
 
     one = verb("demo", _demo, "a small real run, captured and released, offline", "synthetic demo --to demo-release")
@@ -341,6 +357,12 @@ def _parser() -> argparse.ArgumentParser:
         "--to", default="demo-release", metavar="DIR", help="folder of the release (default: demo-release)"
     )
     return parser
+
+
+def _seconds(text: str) -> float:
+    if not 0 < float(text) <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is no time of more than 0 and at most 86400 seconds")
+    return float(text)
 
 
 def _runs(one: argparse.ArgumentParser) -> None:
@@ -358,6 +380,15 @@ def _recipe(one: argparse.ArgumentParser) -> None:
     one.add_argument("--recipe", metavar="NAME|FILE", help="what the release holds (default: the recipe 'default')")
     one.add_argument("--include-eval", action="store_true", help="let evaluation rollouts into every config")
     one.add_argument("--license", metavar="ID", help="licence of the release, such as apache-2.0")
+
+
+def _repository(one: argparse.ArgumentParser) -> None:
+    one.add_argument("folder", metavar="DIR", help="a release")
+    one.add_argument("repo", metavar="REPO", help="a dataset repository, org/name; made if it is not there")
+    one.add_argument("--public", action="store_true", help="let everyone see it from the start")
+    one.add_argument("--pr", action="store_true", help="propose it in a pull request, or go on with the open one")
+    one.add_argument("--license", metavar="ID", help="licence to write into the release first, such as apache-2.0")
+    one.add_argument("--dry-run", action="store_true", help="say what would be done; nothing of the release is sent")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,9 @@ def release(
         undecided = tuple(stats.undecided(rows))
         _check_something_kept(bench, judged[DEFAULT], undecided)
         kept, dropped = _samples(bench, judged[DEFAULT])
-        environments = stats.by(rows.select("env_id", "env_name", "verdict"), ["env_id", "env_name"])
+        trained = rows.filter(pl.col("trainable").ne_missing(False)).select("env_id", "env_name", "verdict")
+        environments = stats.by(trained, ["env_id", "env_name"])
+        absent = _absent(read, environments)
         starter = recipes.starter(read, environments.to_dicts(), undecided)
         done = Released(None, read, judged, undecided=undecided, starter=starter, kept=kept, dropped=dropped)
         if dry_run:
@@ -115,7 +117,7 @@ def release(
         path=str(to),
         manifest=written,
         numbers=numbers,
-        warnings=_warnings(written, numbers),
+        warnings=(*_warnings(written, numbers), *absent),
         changed=changed,
         ran=tuple(bench.ran),
     )
@@ -327,7 +329,7 @@ def _warnings(made: Manifest, numbers: Mapping[str, Any]) -> tuple[str, ...]:
     total = {key: sum(env[key] for env in numbers["environments"]) for key in ("attempts", "truncated", "error")}
     set_aside = sum(run.quarantined for run in made.runs)
     said = (
-        (total["truncated"], f"{total['truncated'] / total['attempts']:.0%} truncated: cut off, not counted wrong"),
+        (total["truncated"], f"{total['truncated'] / total['attempts']:.1%} truncated: cut off, not counted wrong"),
         (total["error"], f"{total['error']:,} attempts failed in generation or scoring: neither right nor wrong"),
         (made.conflicts, f"{made.conflicts:,} rows came again with the same id and another content: the first is kept"),
         (set_aside, f"{set_aside:,} lines of the logs were set aside when they were captured"),
@@ -336,6 +338,16 @@ def _warnings(made: Manifest, numbers: Mapping[str, Any]) -> tuple[str, ...]:
         (made.license is None, "no licence is set: --license apache-2.0, or `license` in the recipe"),
     )
     return tuple(text for holds, text in said if holds)
+
+
+def _absent(read: Recipe, environments: pl.DataFrame) -> list[str]:
+    """A warning when the recipe speaks of environments that the stores do not have: a name may be misspelt."""
+    here = set(environments["env_id"].drop_nulls()) | set(environments["env_name"].drop_nulls())
+    if not (absent := sorted(set(read.environments) - here)):
+        return []
+    return [
+        f"the recipe describes environments that are not here: {', '.join(absent)}; here are {', '.join(sorted(here))}"
+    ]
 
 
 def _write_text(path: Path, text: str) -> None:

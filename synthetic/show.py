@@ -7,7 +7,7 @@ functions give the same as plain values, for `--json`.
 import dataclasses
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any  # JSON values and rows
@@ -70,6 +70,12 @@ def _print(table: Table, console: Console | None = None) -> None:
         print(line.rstrip())
 
 
+def lines(texts: Iterable[tuple[str, str]]) -> None:
+    """Lines of text, each with its style."""
+    for text, style in texts:
+        _line(text, style)
+
+
 def _columns(*names: str) -> Table:
     """A plain table; a name that begins with '#' is a column of numbers."""
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
@@ -118,7 +124,8 @@ def captured(done: "Captured") -> None:
         _line(f"  set aside, with reasons: {path}", "yellow")
     if done.repaired:
         _line(
-            f"  {done.repaired:,} lines held NaN, infinities or broken characters: made null, noted in extra", "yellow"
+            f"  {done.repaired:,} lines held NaN, infinities or broken characters: made null; extra says where",
+            "yellow",
         )
     for warning in done.warnings:
         _line(f"  {warning}", "yellow")
@@ -194,6 +201,8 @@ def undecided(entry: Mapping[str, Any]) -> None:
     of = entry["environment"] or "an unnamed environment"
     _line(f"\n  undecided: {_rows(entry['rows'])} of {of}; {rewards}", "yellow")
     if entry["recipe"]:
+        for scorer in entry["scorers"][:3]:
+            _line(f"    scorer {scorer['name']} from {_cell(scorer['min'])} to {_cell(scorer['max'])}", "yellow")
         _line("  to decide, add to the recipe, with a threshold of your own:", "yellow")
         _block(entry["recipe"], wrap=False)
 

@@ -1,9 +1,9 @@
 """A store: a folder of numbered shards, each its own commit.
 
-    STORE/shards/000000000017.parquet     facts or late facts; the footer says which ranges of which logs they
-    came from STORE/quarantine/<digest>.jsonl       lines that gave no row, with file, offset and reason
-    STORE/cache/<digest>.parquet          results of rules and measures; may be deleted at any time STORE/lock
-    held while writing
+    STORE/shards/000000000017.parquet     facts or late facts; the footer says of which ranges of which logs
+    STORE/quarantine/<digest>.jsonl       lines that gave no row, with file, offset and reason
+    STORE/cache/<digest>.parquet          results of rules and measures; may be deleted at any time
+    STORE/lock                            held while writing
 
 A shard is written under a temporary name, fsynced, re-opened and checked, then hard-linked to the next free
 number: the link is the commit, and its failure is the compare-and-swap that two writers need. Recovery is

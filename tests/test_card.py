@@ -122,8 +122,8 @@ def test_the_sections_are_those_of_a_careful_card():
 
 def test_counts_at_a_glance():
     text = section("At a glance")
-    assert "| Attempts | 8 rows from 8 traces, at 1 problem |" in text
-    assert "| Verdicts | 3 correct, 2 incorrect, 3 undecided, 0 errors |" in text
+    assert "| Holds | 8 rows of 8 traces, at 1 problem |" in text
+    assert "| Verdicts | 8 attempts: 3 correct, 2 incorrect, 3 undecided, 0 errors |" in text
     assert "| `sft_verified` (default) | 2 | 1 | 20 | 20 | 40 |" in text
     assert "No row is in `sft_unverified`, so the release leaves it out." in text
 
@@ -157,8 +157,8 @@ def test_the_funnel_ends_at_the_rows_of_the_config():
 
 def test_limitations_are_those_of_this_release():
     text = section("Limitations and known issues")
-    assert "- 1 row (12.5 % of those whose log says it) was cut off by a limit." in text
-    assert "- 3 rows (37.5 %) are undecided, in `grading`." in text
+    assert "- 1 attempt (12.5 %) was cut off by a limit." in text
+    assert "- 3 attempts (37.5 %) are undecided, in `grading`." in text
     assert "- 1 line of the logs could not be read and is not in the release." in text
     for absent in ("One model", "failed", "did not train", "took back", "Evaluation rollouts", "by an expression"):
         assert absent not in text

@@ -386,3 +386,15 @@ def test_follow_takes_up_what_is_appended_until_interrupted(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in err
     assert synthetic.scan(tmp_path / "s").collect().height == 5
+
+
+def test_a_time_that_makes_no_sense_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["capture", "r", "--into", "s", "--every", "-1"])
+    assert "error: argument --every: -1 is no time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["show", "check", "stats"])
+def test_a_name_that_no_file_can_have_is_one_clear_line(verb, capsys):
+    assert main([verb, "x" * 300]) == 1
+    assert capsys.readouterr().err.endswith("File name too long\n")

@@ -111,6 +111,25 @@ def test_another_run_of_the_same_name_is_no_resume(tmp_path):
     assert {fact[3] for fact in said(store).values()} == {None}
 
 
+def test_two_runs_of_one_name_withdraw_nothing_of_each_other(tmp_path):
+    store, places = tmp_path / "store", ("a", "b")
+    for step in (1, 2, 3):  # each run grows by a step, and both are captured in turn
+        for place in places:
+            write(log(tmp_path / place / "run", step), [episode(f"e{place}{step}", trace(f"t{place}{step}"))])
+            synthetic.capture(tmp_path / place / "run", into=store)
+    assert len(said(store)) == 6
+    assert {fact[3] for fact in said(store).values()} == {None}
+
+
+def test_a_whole_run_of_the_same_name_withdraws_nothing(tmp_path):
+    store = tmp_path / "store"
+    for place in ("a", "b"):
+        for step in (1, 2, 3):
+            write(log(tmp_path / place / "run", step), [episode(f"e{place}{step}", trace(f"t{place}{step}"))])
+        assert synthetic.capture(tmp_path / place / "run", into=store).warnings == []
+    assert {fact[3] for fact in said(store).values()} == {None}
+
+
 def test_a_bad_line_among_facts_is_set_aside(tmp_path):
     run, store = tmp_path / "run", tmp_path / "store"
     write(log(run, 1), episodes(1))

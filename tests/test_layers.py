@@ -24,6 +24,7 @@ shard
 manifest
 fold target
 store
+rewind
 recipe stats
 run
 buckets

@@ -86,7 +86,7 @@ def test_a_recipe_is_a_name_or_a_file(tmp_path):
     (tmp_path / "mine.toml").write_text('name = "mine"' + REQUIRED)
     assert recipe.read(tmp_path / "mine.toml", name="rows").name == "mine"
     assert recipe.read(None, name="rows") == recipe.read("default", name="rows")
-    with pytest.raises(RecipeError, match=r"there is no recipe 'defalt'.*\['default', 'synthetic-2'\]"):
+    with pytest.raises(RecipeError, match=r"there is no recipe 'defalt'.*\['default', .*'synthetic-2'\]"):
         recipe.read("defalt", name="rows")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     for unreadable in (tmp_path, tmp_path / "bytes.toml"):

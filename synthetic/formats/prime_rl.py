@@ -36,7 +36,7 @@ def parse(line: bytes, source: Source) -> Parsed:
         raise BadLine("not an episode (no 'traces')")
     for trace in objects(episode["traces"]):
         trace_id = value(trace["id"]) if "id" in trace else None
-        if not isinstance(trace_id, str):
+        if not isinstance(trace_id, str) or not trace_id:
             raise BadLine("a trace has no id")
         if source.facts["kind"] == "eval":
             parsed.late.append((trace_id, None, "effective", True))

@@ -11,6 +11,7 @@ put back: token arrays (the side table's business), a trace's `task` when it equ
 that a row holds whole.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any  # JSON values
@@ -94,7 +95,7 @@ def _trace_rows(
     _take(left, row, trace_id="id", stop_condition="stop_condition")
     _take(left, row, verifier_version=("verifiers", "version"))
     _take(left, row, agent=("agent", "name"))
-    if "trace_id" not in row:
+    if not row.get("trace_id"):
         raise BadLine("a trace has no id")
     task = _take_task(left, row) or task
     if row["framework"] == "verifiers":
@@ -211,7 +212,7 @@ def _failed_before_any_trace(
 def _fail(rows: list[dict[str, Any]], errors: list[Any]) -> None:
     """Mark rows of an episode that failed as a whole: what its traces say may be incomplete."""
     for row in rows:
-        row |= {"ok": False, "errors": (row["errors"] or []) + (_errors(errors) or [])}
+        row |= {"ok": False, "errors": [*(row["errors"] or []), *(_errors(errors) or [])] or None}
 
 
 def _is_ok(trace: Fields) -> bool:
@@ -320,7 +321,8 @@ def _take_rewards(left: dict[str, Any]) -> tuple[float | None, list[dict[str, An
     if exact:
         del left["rewards"]
     parts = [s["score"] * s["weight"] for s in scorers if s["score"] is not None and s["weight"] is not None]
-    return (sum(parts) if len(parts) == len(scorers) else None), scorers
+    total = sum(parts) if len(parts) == len(scorers) else math.nan
+    return (total if math.isfinite(total) else None), scorers
 
 
 def _take_tools(left: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -1,0 +1,14 @@
+"""What huggingface_hub and datasets must find in the environment before anything imports them."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+HOME = tempfile.mkdtemp(prefix="synthetic-tests-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+
+for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"):
+    os.environ.pop(name, None)
+# The loopback Hub (tests/hub) speaks LFS, not Xet: the path that the default install takes is not covered.
+os.environ |= {"HF_HOME": HOME, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -1,0 +1,76 @@
+"""Releases to push, a pusher, and what stands on a Hub afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any  # settings of a push
+
+import polars as pl
+
+import synthetic
+from synthetic import hub as hubs
+from synthetic import manifest, recipe
+from synthetic.hub import Pushed
+from synthetic.hub.remote import Patience
+from tests.hub.server import Hub
+from tests.releases import store
+from tests.rows import Row
+
+REPO = "ana/sums"
+
+
+def released(
+    folder: Path, rows: Sequence[Row], version: str = "1.0.0", license: str | None = "mit", bucket_bytes: int = 2000
+) -> Path:
+    """A release `sums` of these rows, cut in several files."""
+    read = recipe.read(None, name="sums").with_(version=version, license=license)
+    synthetic.release(store(folder / "store", rows), to=folder / "sums", recipe=read, bucket_bytes=bucket_bytes)
+    return folder / "sums"
+
+
+class Pusher:
+    """Pushes to a Hub as ana, and remembers how long it was told to wait."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.waits: list[float] = []
+        self.token = hub.token()
+
+    def __call__(self, folder: Path, repo: str = REPO, **more: Any) -> Pushed:
+        patience = Patience(tries=4, first_seconds=0.01, answer_seconds=20, sleep=self.waits.append)
+        settings: dict[str, Any] = {"token": self.token, "endpoint": self.hub.url, "patience": patience} | more
+        return hubs.push(folder, repo, **settings)
+
+
+def shards(folder: Path) -> list[str]:
+    """The Parquet files of a release."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+
+
+def row_ids(folder: Path) -> list[str]:
+    """The rows of a release's default config."""
+    made = manifest.read(folder)
+    return sorted(pl.read_parquet([folder / data.path for data in made.configs[made.default].files])["row_id"])
+
+
+def remote_tree(hub: Hub, revision: str = "main", repo: str = REPO) -> Mapping[str, str]:
+    """Every file at a revision, by its SHA-256; without the one that the Hub itself makes."""
+    return {path: blob.sha256 for path, blob in hub.repos[repo].at(revision).tree.items() if path != ".gitattributes"}
+
+
+def loaded(hub: Hub, token: str, revision: str, home: Path, *, streaming: bool) -> list[str]:
+    """The rows that `datasets` reads of the default config at a revision, in a process of its own."""
+    code = (
+        "import datasets, json\n"
+        f"rows = datasets.load_dataset({REPO!r}, split='train', revision={revision!r}, streaming={streaming})\n"
+        "print(json.dumps(sorted(row['row_id'] for row in rows)))"
+    )
+    environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(home)}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found: list[str] = json.loads(done.stdout)
+    return found
