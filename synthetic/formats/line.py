@@ -9,6 +9,7 @@ JSON pointer.
 import json
 import math
 import re
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 import msgspec
@@ -83,3 +84,10 @@ def _mended(tree: Json, pointer: str, gone: dict[str, str]) -> Json:
                 mended[key] = _mended(item, f"{pointer}/{step}", gone)
             return mended
     return tree
+
+
+def moment(seconds: Json) -> datetime | None:
+    """A time in seconds since 1970; 0 means that the stage was not reached."""
+    if not isinstance(seconds, int | float) or not 0 < seconds < 253_402_300_800:  # the year 10000
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

@@ -15,29 +15,47 @@ SAMPLING = frozenset(
 )
 
 _ADDRESS = re.compile(r"""\b[a-z][a-z0-9+.-]*://[^\s"'<>)\]}]+""", re.IGNORECASE)
+_SECRET = re.compile(
+    r"\b\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*\s*=\s*\S+|\b(?:sk|hf|pk|ghp|xox[bp])[-_]\w[\w-]{3,}",
+    re.IGNORECASE,
+)
+_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)*(?::\S*)?")
 _HOST = re.compile(
-    r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b|\[[0-9a-f:]{3,}\](?::\d+)?|\blocalhost(?::\d+)?", re.IGNORECASE
+    r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b|\[[0-9a-f:]{3,}\](?::\d+)?|\blocalhost(?::\d+)?"
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}:)*(?:[0-9a-f]{1,4})?::(?:[0-9a-f]{1,5}:?)*(?![\w:])",
+    re.IGNORECASE,
 )
 _NAMED_HOST = re.compile(
     r"\b(?:[a-z0-9-]+\.)+(?:internal|local|lan|corp|svc|cluster|intranet)\b(?::\d+)?", re.IGNORECASE
 )
-_PORT = re.compile(r"\b[a-z0-9][\w.-]*:\d{4,5}\b|(?<=host=)['\"]?[^'\",)\s]+['\"]?", re.IGNORECASE)
-_PATH = re.compile(r"""(?<![\w/<])(?:~|/(?=[\w.]))[\w.@+-]*(?:/[\w.@+=-]*)+|(?<!\w)[A-Za-z]:\\[^\s"'<>|]+""")
+_PORT = re.compile(
+    r"\b[a-z0-9][\w.-]*:\d{4,5}\b|\b(?:[a-z0-9-]+\.)+[a-z]{2,}:\d{2,5}\b|(?<=host=)['\"]?[^'\",)\s]+['\"]?"
+    r"|(?<=host )[\w.-]+(?::\d+)?|(?<=server )[\w-]+(?:\.[\w-]+|:\d)[\w.:-]*|\b(?:[a-z0-9-]+\.){2,}[a-z]{2,}\b",
+    re.IGNORECASE,
+)
+_PATH = re.compile(
+    r"""(?<=')[^'\n]*/[^'\n]*(?=')|(?<=")[^"\n]*/[^"\n]*(?=")|\$\w+(?:/[\w.@+=-]*)+|//[\w.-]+/[\w./@+=-]*"""
+    r"""|(?<![\w/])(?:~|/(?=[\w.]))[\w.@+-]*(?:/[\w.@+=-]*)+|(?<!\w)[A-Za-z]:[\\/][^\s"'<>|]+|\\\\[^\s"'<>|]+"""
+)
 
 
 def masked(text: str) -> str:
-    """The text with addresses, hosts and paths replaced by `[address]` and `[path]`."""
-    text = _ADDRESS.sub("[address]", text)
-    for host in (_HOST, _NAMED_HOST, _PORT):
+    """The text with secrets, addresses, hosts and paths replaced by `[secret]`, `[address]` and `[path]`.
+
+    In doubt it masks: an error's type and status code say most of what a reader needs.
+    """
+    text = _SECRET.sub("[secret]", text)
+    text = _PATH.sub("[path]", _ADDRESS.sub("[address]", text))
+    for host in (_MAIL, _HOST, _NAMED_HOST, _PORT):
         text = host.sub("[address]", text)
-    return _PATH.sub("[path]", text)
+    return text
 
 
 def public_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Type, status code and masked message of each error; never a traceback."""
     return [
         {
-            "type": str(error.get("type") or "Error"),
+            "type": kind if re.fullmatch(r"[\w.]+", kind := str(error.get("type") or "Error")) else masked(kind),
             "status_code": error.get("status_code") if isinstance(error.get("status_code"), int) else None,
             "message": masked(str(error.get("message") or "")),
         }
@@ -46,8 +64,8 @@ def public_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def public_name(name: str) -> str:
-    """The name of a model or an environment; of a path on the machine that ran it, the last part only."""
-    if name.startswith(("/", "~", ".")) or "\\" in name or "://" in name:
+    """A name of a model, an environment or a run; of a path or an address, the last part only."""
+    if name.startswith(("/", "~", ".", "$")) or "\\" in name or re.search(r"://|^\w+:/|@[\w.-]+:", name):
         return re.split(r"[/\\]", name.rstrip("/\\"))[-1]
     return name
 

@@ -13,13 +13,12 @@ that a row holds whole.
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any  # JSON values
 
 import msgspec
 
 from synthetic.formats.format import BadLine, Parsed, Source
-from synthetic.formats.line import Fields, fields, objects, value
+from synthetic.formats.line import Fields, fields, moment, objects, value
 from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.record import Json, canonical_json, problem_id, row_id
 
@@ -32,6 +31,9 @@ TRUNCATED = frozenset(
     "max_turns max_input_tokens max_output_tokens max_total_tokens compaction_failed context_length".split()
 )
 """Stop conditions that cut a rollout short, in 0.4's words and in those before it."""
+
+NAMES = frozenset("env_id env_name run_id agent stop_condition".split())
+"""Columns that a log may fill with a path or an address."""
 
 # A task's fields that say how to run it; every other field is the task's own and goes to verification_info.
 RUNNING = frozenset(
@@ -109,7 +111,7 @@ def _trace_rows(
     row["tools"] = _take_tools(left)
     row["reward"], row["rewards"] = _take_rewards(left)
     row["verifier"] = f"verifiers/{row['env_id']}" if row.get("env_id") else "verifiers"
-    row["generated_at"] = _moment((left.get("timing") or {}).get("start"))
+    row["generated_at"] = moment((left.get("timing") or {}).get("start"))
     speaker = left.get("agent") or {}
     agent = speaker.get("config") or {}
     model = next((call["model"] for call in calls if call.get("model")), None) or agent.get("model")
@@ -240,14 +242,19 @@ def _take(
     of: tuple[type, ...] = (str,),
     **columns: str | tuple[str, ...],
 ) -> None:
-    """Move members into columns, when they have the column's type; anything else stays where it is."""
+    """Move members into columns, when they have the column's type; anything else stays where it is.
+
+    A name with a path or an address gives the column its public part, and stays too.
+    """
     for column, path in columns.items():
         *outer, last = (path,) if isinstance(path, str) else path
         inner: Any = table
         for key in outer:
             inner = inner.get(key) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and type(inner.get(last)) in of:
-            row[column] = inner.pop(last)
+            row[column] = public_name(inner[last]) if column in NAMES else inner[last]
+            if row[column] == inner[last]:
+                del inner[last]
 
 
 def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
@@ -258,7 +265,7 @@ def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
     if (kind := work.get("type") or run.get("type")) in {"train", "eval"}:
         row["kind"] = kind
     if isinstance(run.get("name"), str):  # not taken: where a line has none, the column holds the folder's name
-        row["run_name"] = run["name"]
+        row["run_name"] = public_name(run["name"])
     start, end = ("run", "work", "policy", "start"), ("run", "work", "policy", "end")
     _take(table, row, of=(int,), step=("run", "work", "step"), policy_start=start, policy_end=end)
 
@@ -390,10 +397,3 @@ def _nested_calls(calls: list[Json]) -> list[dict[str, Json]]:
 
 def _is_table(candidate: Json) -> bool:
     return isinstance(candidate, dict) and bool(candidate)
-
-
-def _moment(seconds: Json) -> datetime | None:
-    """A time in seconds since 1970; 0 means that the stage was not reached."""
-    if not isinstance(seconds, int | float) or not 0 < seconds < 253_402_300_800:  # the year 10000
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
