@@ -13,6 +13,7 @@ from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any  # JSON values
 
+import msgspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,8 @@ from synthetic import card, manifest, recipe, stats
 from synthetic import shard as shards
 from synthetic.errors import BrokenRelease, BrokenStore, RecipeError
 from synthetic.manifest import Config, Data, Manifest
+from synthetic.measures import verdict
+from synthetic.recipe import Recipe
 from synthetic.record import canonical_json, digest, schema
 from synthetic.release import numbers_text, open_configs
 from synthetic.shard import RowHash
@@ -29,6 +32,9 @@ from synthetic.store import SCHEMAS, Shard, Store
 from synthetic.views import VIEWS
 
 KEYS = ["row_id", "problem_id", "trace_id"]
+
+WIDE = {"messages", "tools", "task_type", "domain", "source", "source_license"}
+"""Columns of a config that its view shapes, or that are too wide to be held for all rows."""
 
 
 @dataclass
@@ -174,6 +180,17 @@ def _loads(path: Path, name: str, config: Config, done: Checked, progress: Progr
     done.expect(count == config.rows, f"{name}: datasets gives {count} rows, not {config.rows}")
 
 
+def _verdicts(traces: pl.LazyFrame, read: Recipe, done: Checked) -> None:
+    """Every verdict, decided again from the row and the recipe."""
+    settings = {"correct": read.correct}
+    facts = traces.select(verdict.columns(settings))
+    again = verdict(facts, **settings).select(pl.col("verdict").alias("wants"), pl.col("verdict_rule").alias("by"))
+    both = pl.concat([traces.select("row_id", "verdict", "verdict_rule"), again], how="horizontal")
+    differs = pl.col("verdict").ne_missing(pl.col("wants")) | pl.col("verdict_rule").ne_missing(pl.col("by"))
+    for row, says, _, wants, by in both.filter(differs).head(3).collect().iter_rows():
+        done.expect(False, f"traces: {row} says {says}; its scores and the recipe say {wants} ({by})")
+
+
 def _claims(path: Path, made: Manifest, done: Checked) -> None:
     """The numbers, and the card that was made of them, computed again from the shards."""
     frames = open_configs(path, made.configs)
@@ -189,8 +206,10 @@ def _claims(path: Path, made: Manifest, done: Checked) -> None:
             seen, every = config.funnel[0].seen, made.configs["traces"].rows
             done.expect(seen == every, f"{name}: the funnel begins with {seen} rows, traces holds {every}")
             out = pl.col("drops").list.eval(pl.element().struct.field("config") == name).list.any()
-            wanted = frames["traces"].filter(~out).select("row_id", "content_hash").sort("row_id").collect()
-            here = frames[name].select("row_id", "content_hash").sort("row_id").collect()
+            both = set(frames["traces"].collect_schema()) & set(frames[name].collect_schema()) - WIDE
+            narrow = ["row_id", *sorted(both - {"row_id"})]
+            wanted = frames["traces"].filter(~out).select(narrow).sort("row_id").collect(engine="streaming")
+            here = frames[name].select(narrow).sort("row_id").collect(engine="streaming")
             done.expect(wanted.equals(here), f"{name}: its rows are not those of traces that nothing drops from it")
         for kept in config.funnel:
             rule = kept.rule.partition(" ")[0]
@@ -205,6 +224,14 @@ def _claims(path: Path, made: Manifest, done: Checked) -> None:
     except RecipeError as error:
         done.expect(False, str(error))
         return
+    _verdicts(frames["traces"], read, done)
+    for name, config in made.configs.items():
+        rules = [use.text for use in read.rules(name)]
+        done.expect([kept.rule for kept in config.funnel] == rules, f"{name}: the funnel's rules are not the recipe's")
+        columns = (path / f"release/schema/{name}.json").read_bytes()
+        done.expect(
+            msgspec.json.decode(columns) == config.columns, f"release/schema/{name}.json: not the config's columns"
+        )
     for key in ("name", "version", "license"):
         says, wants = getattr(made, key), getattr(read, key)
         done.expect(says == wants, f"manifest: its {key} is {says!r}, the recipe says {wants!r}")
