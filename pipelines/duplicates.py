@@ -169,7 +169,7 @@ def by_rule(drops: pl.LazyFrame, traces: pl.LazyFrame, by: Sequence[str] = ("env
     keys = report.keys(*by)
     whole = traces.group_by(keys).agg(rows=pl.len())
     counted = (
-        drops.join(traces.select(*dict.fromkeys(("row_id", *keys))), on="row_id")
+        drops.join(traces.select("row_id", *keys), on="row_id")
         .group_by("config", *keys, "rule")
         .agg(dropped=pl.len().cast(pl.Int64), reason=pl.col("reason").min_by("row_id"), row_id=pl.col("row_id").min())
     )
@@ -292,6 +292,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.check_plots(given.plot)
         traces, where = report.read(given.path)
         check_by(traces, by)
+        if "row_id" in by:
+            raise SyntheticError("--by: 'row_id' is counted", hint="leave it out of --by")
         if where == "store":
             drops = synthetic.drops(given.path, recipe=given.recipe).lazy()
         elif given.recipe is None:

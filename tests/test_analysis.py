@@ -319,6 +319,7 @@ def test_duplicates_of_a_store_follow_the_recipe_that_is_named(store, tmp_path):
         (["duplicates", "{empty}"], "neither a store"),
         (["training", "{store}", "--by", "messages"], "cannot group by 'messages'"),
         (["training", "{store}", "--by", "step"], "leave them out of --by"),
+        (["duplicates", "{store}", "--by", "row_id"], "'row_id' is counted"),
         (["duplicates", "{release}", "--recipe", "default"], "a release has its drops"),
         (["duplicates", "{store}", "--plot", "chart.pdf"], "a chart is a .svg or .png file"),
     ],
