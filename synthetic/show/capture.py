@@ -1,0 +1,50 @@
+"""What a capture did, and which formats it knows."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any  # JSON values
+
+from synthetic.show import page
+
+if TYPE_CHECKING:
+    from synthetic.capture import Captured
+    from synthetic.formats import Format
+
+
+def captured(done: "Captured") -> None:
+    """What a capture did, with its balance."""
+    logs = f"{done.files} log{'s' * (done.files != 1)} of {', '.join(done.runs) or 'no run'}"
+    page.line(f"captured  {logs}  ({', '.join(done.formats)})  →  {done.store}", "bold")
+    page.line(
+        f"  {done.seen:,} lines seen = {done.captured:,} captured + {done.quarantined:,} quarantined"
+        f" + {done.seen_before:,} seen before"
+    )
+    late = f"{done.late_facts:,} late fact{'s' * (done.late_facts != 1)}"
+    page.line(f"  {done.rows:,} new row{'s' * (done.rows != 1)}, {late}")
+    for name in done.torn:
+        page.line(f"  {name}: its last line is torn and waits for the next capture", "yellow")
+    for path in done.quarantine:
+        page.line(f"  set aside, with reasons: {path}", "yellow")
+    if done.repaired:
+        page.line(
+            f"  {done.repaired:,} lines held NaN, infinities or broken characters: made null; extra says where",
+            "yellow",
+        )
+    for path, keys in done.unknown.items():
+        page.line(f"  {path}: not read; no format knows its lines, whose keys are {', '.join(keys)}", "yellow")
+    for refused in done.refused:
+        page.line(f"  not read: {refused}", "red")
+    for warning in done.warnings:
+        page.line(f"  {warning}", "yellow")
+
+
+def captured_json(done: "Captured") -> dict[str, Any]:
+    """For `--json`."""
+    return dataclasses.asdict(done) | {"seen": done.seen}
+
+
+def formats(known: "Sequence[Format]") -> None:
+    """The formats that can be captured."""
+    for one in known:
+        page.line(f"{one.name}  {one.title}", "bold")
+        page.line(f"  files     {one.looked_for}\n  known by  {one.detected_by}")
