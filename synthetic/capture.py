@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any  # JSON values
 
 import msgspec
-import polars as pl
-import pyarrow as pa
-import xxhash
 
 from synthetic import shard as shards
+from synthetic.draft import Draft, Stretch
 from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
-from synthetic.formats import FORMATS, BadLine, Format, Parsed, Source, repaired
-from synthetic.formats.file import Text, first_line, lines
+from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
+from synthetic.formats.file import Reading
 from synthetic.formats.find import find
-from synthetic.formats.rows import Place, late_facts, traces
+from synthetic.formats.records import first_line
+from synthetic.formats.rows import late_facts, traces
 from synthetic.record import digest
 from synthetic.rewind import withdrawn
 from synthetic.stage import Progress, silent
@@ -64,6 +63,10 @@ class Captured:
     """Files with the lines set aside."""
     repaired: int = 0
     """Captured lines with a value that JSON has no word for: NaN, 1e999, half a surrogate pair."""
+    refused: list[str] = field(default_factory=list)
+    """Files that look like logs and cannot be read, and why: nothing was taken from them."""
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    """Files of JSON in which no format knows a line, and the keys of the first."""
     logs: dict[str, str] = field(default_factory=dict)
     """For each log, the format it was read as."""
 
@@ -86,10 +89,13 @@ def capture(
     What was captured before is not captured again, so a capture can be repeated and interrupted at any time.
     `format` forces one of `synthetic formats`. Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
     """
-    sources = list({source.path: source for run in runs for source in find(Path(run), format)}.values())
+    found = [find(Path(run), format) for run in runs]
+    sources = list({source.path: source for each in found for source in each.sources}.values())
     store = Store(Path(into))
     while True:
         done = Captured(str(into), files=len(sources))
+        done.refused = [_told(error) for each in found for error in each.refused]
+        done.unknown = {str(path): list(keys) for each in found for path, keys in each.unknown.items()}
         try:
             with store.writing():
                 _Capture(store, done, shard_bytes, progress, now).run(sources)
@@ -128,29 +134,6 @@ def formats() -> list[Format]:
 # ---- reading and committing
 
 
-@dataclass
-class _Draft:
-    """Rows on their way into one shard."""
-
-    kind: str
-    run: str
-    ranges: list[Range] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    frames: list[pl.DataFrame] = field(default_factory=list)
-    bad: list[bytes] = field(default_factory=list)
-    pending_bytes: int = 0
-    bytes: int = 0
-
-    def gather(self) -> None:
-        """Turn rows into a frame."""
-        if self.rows:
-            of = SCHEMAS[self.kind]
-            columns = {name: [row[name] for row in self.rows] for name in of.names}
-            # By way of Arrow: polars builds a list of structs value by value.
-            self.frames.append(pl.DataFrame(pa.Table.from_pydict(columns, schema=of.arrow)))
-        self.rows, self.pending_bytes = [], 0
-
-
 class _Capture:
     """One pass over the logs of some runs, holding the store's lock."""
 
@@ -162,7 +145,7 @@ class _Capture:
         self.before = store.shards()
         self.last = max((shard.number for shard in self.before), default=-1)
         """Number of the last shard that this pass knows."""
-        self.drafts: dict[str, _Draft] = {}
+        self.drafts: dict[str, Draft] = {}
         self.held: dict[Log, list[Range]] = {}
         """What is captured of each log, also in this pass: a log may be there twice, plain and sealed."""
         for known in ranges(self.before):
@@ -175,7 +158,12 @@ class _Capture:
         for place, source in enumerate(sources):
             if any(draft.run != source.run for draft in self.drafts.values()):
                 self.commit()  # a shard holds one run
-            self.log(source)
+            try:
+                self.log(source)
+            except UnreadableLog as error:
+                if len(sources) == 1:
+                    raise
+                self.done.refused.append(_told(error))
             self.progress("capturing", sum(sizes[: place + 1]), sum(sizes))
         self.commit()
         self.done.runs = sorted({source.run for source in sources})
@@ -198,7 +186,7 @@ class _Capture:
         held = [r for r in held if r.generation == generation]
         if not held and source.format.rewinds and source.role == "traces":
             self._rewind(source)
-        with Text(source.path) as text:
+        with source.format.open(source.path) as text:
             found = text.skip(held[-1].start, held[-1].end) if held else None
             if not held or found == held[-1].digest or text.broken:
                 self.done.seen_before += sum(r.lines for r in held)
@@ -206,16 +194,16 @@ class _Capture:
                 return
         # The bytes that were captured are not there any more: the log was replaced, and is read anew.
         self.done.warnings.append(f"{name}: was rewritten since it was captured; reading it anew")
-        with Text(source.path) as text:
+        with source.format.open(source.path) as text:
             self._read(source, text, log, generation + 1, 0)
 
     def _rewind(self, source: Source) -> None:
         """Mark the rows of an earlier log of this name, if the run was resumed from before their step."""
         if not any((r.run, r.path) == (source.run, source.name) for r in ranges(self.before)):
             return
-        ids = withdrawn(source, self.before, {_log(other) for other in find(source.root)})
+        ids = withdrawn(source, self.before, {_log(other) for other in find(source.root).sources})
         if ids:
-            draft = self.drafts.setdefault("annotations", _Draft("annotations", source.run))
+            draft = self.drafts.setdefault("annotations", Draft("annotations", source.run))
             rewound = Parsed(late=[(id, None, "rewound", True) for id in ids])
             draft.rows += late_facts(rewound, Place(source.name, 0, ""))
             self.done.warnings.append(
@@ -223,26 +211,27 @@ class _Capture:
                 f" {len(ids)} traces are marked as rewound"
             )
 
-    def _read(self, source: Source, text: Text, log: Log, generation: int, start: int) -> None:
+    def _read(self, source: Source, text: Reading, log: Log, generation: int, start: int) -> None:
         """Capture the lines from `start` on, where `text` stands."""
         kind = "annotations" if source.role == "late" else "traces"
-        stretch = _Stretch(start)
+        stretch = Stretch(start)
         # Looked up at each piece: a new stretch begins with each shard.
-        for offset, line, length in lines(text, start, lambda piece: stretch.within(piece)):  # noqa: B023, PLW0108
-            draft = self.drafts.setdefault(kind, _Draft(kind, source.run))
+        for offset, line, length in text.lines(start, lambda piece: stretch.within(piece)):  # noqa: B023, PLW0108
+            draft = self.drafts.setdefault(kind, Draft(kind, source.run))
             stretch.add(line, length)
             if line is None:
                 self._set_aside(draft, source, offset, b"", f"{length} bytes are no line", stretch)
             elif line.strip():
                 self._line(draft, source, offset, line, stretch)
-            draft.bytes += length
-            draft.pending_bytes += length
+            size = length if line is None else len(line) + 1
+            draft.bytes += size
+            draft.pending_bytes += size
             if draft.pending_bytes >= FRAME_BYTES:
                 draft.gather()
             if draft.bytes >= self.shard_bytes:
                 self._hold(draft, stretch, log, generation, source)
                 self.commit()
-                stretch = _Stretch(stretch.end)
+                stretch = Stretch(stretch.end)
                 self.progress(f"capturing {source.name}", stretch.end, None)
         if stretch.lines:
             self._hold(self.drafts[kind], stretch, log, generation, source)
@@ -253,21 +242,22 @@ class _Capture:
         elif stretch.end < text.at:
             self.done.torn.append(f"{source.run}/{source.name}")
 
-    def _hold(self, draft: _Draft, stretch: "_Stretch", log: Log, generation: int, source: Source) -> None:
+    def _hold(self, draft: Draft, stretch: Stretch, log: Log, generation: int, source: Source) -> None:
         draft.ranges.append(stretch.range(log, generation, source))
         self.held.setdefault(log, []).append(draft.ranges[-1])
 
-    def _line(self, draft: _Draft, source: Source, offset: int, line: bytes, stretch: "_Stretch") -> None:
+    def _line(self, draft: Draft, source: Source, offset: int, line: bytes, stretch: Stretch) -> None:
         gone: dict[str, str] = {}
+        place = Place(source.name, offset, digest(line))
         text = line.rstrip(b"\r")
         try:
             try:
-                parsed = source.format.parse(text, source)
+                parsed = source.format.parse(text, source, place)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 text, gone = repaired(text)
-                parsed = source.format.parse(text, source)
+                parsed = source.format.parse(text, source, place)
             make = late_facts if draft.kind == "annotations" else traces
-            rows = make(parsed, Place(source.name, offset, digest(line)), gone)
+            rows = make(parsed, place, gone)
         except BAD as error:
             known = isinstance(error, msgspec.MsgspecError) or type(error) is BadLine
             why = str(error) if known else f"{type(error).__name__}: {error}"
@@ -278,9 +268,7 @@ class _Capture:
         stretch.rows += len(rows)
         self.done.repaired += bool(gone)
 
-    def _set_aside(
-        self, draft: _Draft, source: Source, offset: int, line: bytes, why: str, stretch: "_Stretch"
-    ) -> None:
+    def _set_aside(self, draft: Draft, source: Source, offset: int, line: bytes, why: str, stretch: Stretch) -> None:
         stretch.quarantined += 1
         place = {"run": source.run, "log_file": source.name, "log_offset": offset, "reason": why}
         text = line[:1_000_000].decode("utf-8", "backslashreplace")
@@ -320,7 +308,7 @@ class _Capture:
         shards.sync_folder(self.store.quarantine_folder)
         return name
 
-    def _count(self, draft: _Draft, footer: Footer) -> None:
+    def _count(self, draft: Draft, footer: Footer) -> None:
         done = self.done
         captured = sum(r.captured for r in draft.ranges)
         quarantined = sum(r.quarantined for r in draft.ranges)
@@ -341,53 +329,10 @@ def _size(path: Path) -> int:
         raise UnreadableLog(f"{path}: {error.strerror}") from error
 
 
+def _told(error: UnreadableLog) -> str:
+    return f"{error} ({error.hint})" if error.hint else str(error)
+
+
 def _log(source: Source) -> Log:
     """Which log this is."""
-    return source.run, source.name, digest(first_line(source.path) or b"")
-
-
-@dataclass
-class _Stretch:
-    """A range in the making: whole lines, from `start` to `end`."""
-
-    start: int
-    end: int = -1
-    lines: int = 0
-    captured: int = 0
-    quarantined: int = 0
-    rows: int = 0
-    # xxhash has no public name for its hashers' type
-    hash: Any = field(default_factory=xxhash.xxh3_128)
-    ahead: Any = None
-    """The hash with the pieces of a line that is too long to be kept and has not ended yet."""
-
-    def __post_init__(self) -> None:
-        self.end = self.start
-
-    def within(self, piece: bytes) -> None:
-        """Go on within a line that is too long to be kept."""
-        self.ahead = self.ahead or self.hash.copy()
-        self.ahead.update(piece)
-
-    def add(self, line: bytes | None, length: int) -> None:
-        """Go on by one line; None for the one whose pieces were given before."""
-        self.end += length
-        if line is None:
-            self.hash, self.ahead = self.ahead, None
-        self.hash.update((line or b"") + b"\n")
-        self.lines += line is None or bool(line.strip())
-
-    def range(self, log: Log, generation: int, source: Source) -> Range:
-        """The range as it stands in a footer."""
-        return Range(
-            *log,
-            generation=generation,
-            start=self.start,
-            end=self.end,
-            digest=self.hash.hexdigest(),
-            lines=self.lines,
-            captured=self.captured,
-            quarantined=self.quarantined,
-            rows=self.rows,
-            format=source.format.name,
-        )
+    return source.run, source.name, digest(first_line(source.format.open(source.path)) or b"")

@@ -174,7 +174,7 @@ def test_a_part_of_a_run_belongs_to_the_run_above(run, store):
     assert counts(capture(run, store)) == (2, 0, 4)
     assert counts(capture(log(run, 1), store)) == (0, 0, 2)
     assert set(rows(store)["run_name"]) == {"run"}
-    assert [source.name.split("/")[1] for source in find(run)] == ["step_1", "step_2", "step_10"]
+    assert [source.name.split("/")[1] for source in find(run).sources] == ["step_1", "step_2", "step_10"]
 
 
 def test_a_run_named_by_a_detour_is_the_same_run(run, store, monkeypatch):

@@ -13,10 +13,10 @@ import pytest
 
 import synthetic
 from synthetic.formats import FORMATS
-from synthetic.formats.file import Text, lines
 from synthetic.formats.find import find
-from synthetic.formats.format import Source
-from synthetic.formats.rows import Place, late_facts, traces
+from synthetic.formats.format import Place, Source
+from synthetic.formats.records import open_log
+from synthetic.formats.rows import late_facts, traces
 from synthetic.record import content_hash, digest, facts
 from tests.rebuild import rebuilt, without_tokens
 
@@ -46,8 +46,11 @@ NOT_IN_THESE_LOGS = {
 }
 
 
+HERE = Place("l", 0, "")
+
+
 def source_of(path: Path) -> Source:
-    (source,) = find(path)
+    (source,) = find(path).sources
     return source
 
 
@@ -57,11 +60,11 @@ def parsed(path: Path) -> list[tuple[bytes, list[dict[str, Any]]]]:
     source = source_of(path)
     parse = FORMATS["vf-eval"].parse
     given = []
-    with Text(path) as text:
-        for offset, line, _ in lines(text, 0):
+    with open_log(path) as text:
+        for offset, line, _ in text.lines(0):
             assert line is not None
             place = Place(source.name, offset, digest(line))
-            given.append((line, traces(parse(line, source), place, {})))
+            given.append((line, traces(parse(line, source, place), place, {})))
     return given
 
 
@@ -125,13 +128,13 @@ def test_a_torn_last_line_is_left_where_it_is(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name in EXPECTED if "/effective/" in name])
 def test_what_was_shipped_is_late_facts(name):
     source = source_of(LOGS / name)
-    said = [fact for line, _ in parsed(LOGS / name) for fact in source.format.parse(line, source).late]
+    said = [fact for line, _ in parsed(LOGS / name) for fact in source.format.parse(line, source, HERE).late]
     advantages = {trace_id: value for trace_id, _, key, value in said if key == "advantage"}
     assert advantages == EXPECTED[name]["advantages"]
     shipped = {trace_id for trace_id, _, key, _ in said if key in {"trained_on", "effective"}}
     assert shipped == {row["trace_id"] for row in EXPECTED[name]["row"]}
     assert {value for _, _, key, value in said if key == "ship_step"} <= {source.facts["step"]}
-    assert late_facts(source.format.parse(parsed(LOGS / name)[0][0], source), Place("l", 0, ""))
+    assert late_facts(source.format.parse(parsed(LOGS / name)[0][0], source, HERE), HERE)
 
 
 @pytest.mark.parametrize("name", TOTALS)
@@ -181,7 +184,7 @@ def test_every_column_is_filled_by_some_log_and_no_other_is_given():
         name
         for path in logs()
         for line, _ in parsed(path)
-        for row in FORMATS["vf-eval"].parse(line, source).rows
+        for row in FORMATS["vf-eval"].parse(line, source, HERE).rows
         for name in row
     }
     assert given <= set(facts().names)

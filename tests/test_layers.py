@@ -24,7 +24,7 @@ shard
 manifest
 fold target
 store
-rewind
+rewind draft
 recipe stats
 run
 buckets

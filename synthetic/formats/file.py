@@ -1,17 +1,19 @@
-"""A log file as lines: plain, gzip or zstd by its first bytes, read in constant memory.
+"""A log of text as lines: plain, gzip or zstd by its first bytes, read in constant memory.
 
 Offsets count the decompressed text. Lines end in a newline byte and nothing else. What follows the last one
-is torn: it is counted, never given. A compressed file that breaks off gives the lines before the break.
+is a line if it is a whole JSON object; else it is torn: counted, never given. A compressed file that breaks off
+gives the lines before the break.
 """
 
 import gzip
+import json
 import os
 import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 import xxhash
 
@@ -39,6 +41,31 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise UnreadableLog(f"{path}: not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def unheard(piece: bytes) -> None:
+    """Nobody wants the bytes of a line that is too long."""
+
+
+class Reading(Protocol):
+    """A log that is read once from the front, as lines. Positions are bytes of text, or records."""
+
+    at: int
+    """How far reading has come."""
+    broken: str | None
+    """Why reading stopped before the end of the file, if it did."""
+
+    def __enter__(self) -> "Reading":
+        """Keep the file open."""
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+
+    def skip(self, start: int, end: int) -> str | None:
+        """Go to `end` and give the xxh3-128 of the lines from `start`; None when the log is shorter."""
+
+    def lines(self, start: int, too_long: Callable[[bytes], None] = ...) -> Iterator[tuple[int, bytes | None, int]]:
+        """Every whole line from `start` on: its position, its bytes (None: too long), and how far it goes."""
 
 
 class Text:
@@ -95,49 +122,46 @@ class Text:
                 hashed.update(chunk)
         return hashed.hexdigest()
 
+    def lines(self, start: int, too_long: Callable[[bytes], None] = unheard) -> Iterator[tuple[int, bytes | None, int]]:
+        """Every whole line: its offset, its bytes without the newline, its length with it.
 
-def _unheard(piece: bytes) -> None:
-    """Nobody wants the bytes of a line that is too long."""
+        The bytes are None where the line is too long to be kept: `too_long` is given them piece by piece before.
+        Reading stands at byte `start`. What follows the last newline is given when it is a whole JSON object (no
+        object begins with another one, so more cannot come), then without a newline in its length. Raises
+        `UnreadableLog` when the first line says that the file is no log.
+        """
+        offset, size = start, 0
+        parts: list[bytes] = []
+        for chunk in self.chunks():
+            begin = 0
+            while begin < len(chunk):
+                newline = chunk.find(b"\n", begin)
+                piece = chunk[begin:] if newline < 0 else chunk[begin:newline]
+                begin += len(piece) + 1
+                size += len(piece)
+                parts.append(piece)
+                if size > LONGEST_LINE_BYTES:
+                    for part in parts:
+                        too_long(part)
+                    parts = []
+                if newline >= 0:
+                    line = b"".join(parts) if size <= LONGEST_LINE_BYTES else None
+                    if not offset and line:
+                        _refuse(self.path, line)
+                    yield offset, line, size + 1
+                    offset, size, parts = offset + size + 1, 0, []
+        if parts and not self.broken and _is_whole(tail := b"".join(parts)):
+            yield offset, tail, size
 
 
-def lines(
-    text: Text, start: int, too_long: Callable[[bytes], None] = _unheard
-) -> Iterator[tuple[int, bytes | None, int]]:
-    """Every whole line: its offset, its bytes without the newline, its length with it.
-
-    The bytes are None where the line is too long to be kept: `too_long` is given them piece by piece before.
-    `text` stands at byte `start`. What follows the last newline is not given.
-    """
-    offset, size = start, 0
-    parts: list[bytes] = []
-    for chunk in text.chunks():
-        begin = 0
-        while begin < len(chunk):
-            newline = chunk.find(b"\n", begin)
-            piece = chunk[begin:] if newline < 0 else chunk[begin:newline]
-            begin += len(piece) + 1
-            size += len(piece)
-            parts.append(piece)
-            if size > LONGEST_LINE_BYTES:
-                for part in parts:
-                    too_long(part)
-                parts = []
-            if newline >= 0:
-                yield offset, (b"".join(parts) if size <= LONGEST_LINE_BYTES else None), size + 1
-                offset, size, parts = offset + size + 1, 0, []
-
-
-def whole_lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a log that are not blank; empty for one too long to be kept.
-
-    Raises `UnreadableLog` when the first says that the file is no log.
-    """
-    with Text(path) as text:
-        for offset, line, _ in lines(text, 0):
-            if offset == 0 and line is not None:
-                _refuse(path, line)
-            if line is None or line.strip():
-                yield line or b""
+def _is_whole(tail: bytes) -> bool:
+    """Whether a last line without a newline is a JSON object to its end."""
+    if not tail.rstrip().endswith(b"}"):
+        return False
+    try:
+        return isinstance(json.loads(tail), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _refuse(path: Path, line: bytes) -> None:
@@ -146,8 +170,3 @@ def _refuse(path: Path, line: bytes) -> None:
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         hint = f"iconv -f UTF-16 -t UTF-8 {path.name}"
         raise UnreadableLog(f"{path}: UTF-16 text; logs are UTF-8", hint=hint)
-
-
-def first_line(path: Path) -> bytes | None:
-    """The first whole line that is not blank; None when there is none yet. Raises `UnreadableLog`."""
-    return next(whole_lines(path), None)

@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from synthetic.errors import UnreadableLog
-from synthetic.formats import FORMATS, Source
-from synthetic.formats.file import whole_lines
+from synthetic.formats import FORMATS, Format, Source
+from synthetic.formats.line import keys
+from synthetic.formats.records import open_log, whole_lines
 
 NOT_ROLLOUTS = re.compile(r"metrics\.jsonl(\.gz|\.zst)?|.*\.index\.jsonl")
 """Files that trainers write beside rollouts: none of them is a log, also when it is named by hand."""
@@ -18,38 +19,104 @@ LINES_TRIED = 100
 """How many lines may be bad before a log is called by its place alone."""
 
 
-def find(run: Path, format: str | None = None) -> list[Source]:
-    """The logs of a run, in natural order of their names. Raises `UnreadableLog` when there are none."""
+@dataclass
+class Found:
+    """What a folder holds."""
+
+    sources: list[Source] = field(default_factory=list)
+    """Logs, in natural order of their names."""
+    refused: list[UnreadableLog] = field(default_factory=list)
+    """Files that look like logs and cannot be read."""
+    unknown: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+    """Files of JSON in which no format knows a line: the keys of the first."""
+    empty: int = 0
+    """Logs that have no whole line yet."""
+
+
+def find(run: Path, format: str | None = None) -> Found:
+    """The logs of a run, a folder or a single file.
+
+    Raises `UnreadableLog` when there are none, and when two formats know one file.
+    """
     if format is not None and format not in FORMATS:
         raise UnreadableLog(f"no format is called '{format}'; there are {', '.join(FORMATS)}", hint="synthetic formats")
     if not run.exists():
         raise UnreadableLog(f"{run}: no such file or folder")
     tried = [FORMATS[format]] if format else list(FORMATS.values())
-    single = run.is_file()
-    found, empty = [], 0
-    for path in [run.parent.resolve() / run.name] if single else _files(run.resolve()):
-        matches = [source for one in tried if (source := one.find(path))]
-        # A file named by hand may have any name; then its lines must say what it is.
-        by_hand = single and not matches and not NOT_ROLLOUTS.fullmatch(path.name)
-        if by_hand:
+    found = Found()
+    if run.is_file():
+        path = run.parent.resolve() / run.name
+        matches = _named(path, tried)
+        by_hand = not matches and not NOT_ROLLOUTS.fullmatch(path.name)
+        if by_hand:  # a file named by hand may have any name; then its lines must say what it is
             called = path.with_name("traces.jsonl")
-            matches = [replace(source, path=path) for one in tried if (source := one.find(called))]
-        if not matches:
-            continue
-        lines = 0
-        known: list[Source] = []
-        for line in islice(whole_lines(path), LINES_TRIED):
-            lines += 1
-            if known := [source for source in matches if source.format.recognises(line)]:
-                break
-        if known or not by_hand or not lines:
-            found.append((known or matches)[0])
-            empty += not lines
-    if len(found) == empty:
-        looked = "; ".join(f"{one.name}: {one.looked_for}" for one in tried)
-        what = "only logs without a whole line" if empty else "no logs"
-        raise UnreadableLog(f"{run}: {what} found; looked for {looked}", hint="synthetic formats")
+            matches = [replace(source, path=path) for source in _named(called, tried)]
+        if matches or by_hand:
+            _look(path, matches, found, by_name=not by_hand)
+    else:
+        for path in _files(run.resolve()):
+            if matches := _named(path, tried):
+                try:
+                    _look(path, matches, found)
+                except UnreadableLog as error:
+                    if error.hint == AMBIGUOUS:
+                        raise
+                    found.refused.append(error)
+    if len(found.sources) == found.empty:
+        raise _nothing(run, found, tried)
     return found
+
+
+AMBIGUOUS = "name one: --format"
+
+
+def _named(path: Path, tried: Sequence[Format]) -> list[Source]:
+    if NOT_ROLLOUTS.fullmatch(path.name):
+        return []
+    return [source for one in tried if (source := one.find(path))]
+
+
+def _look(path: Path, matches: Sequence[Source], found: Found, *, by_name: bool = True) -> None:
+    """Add the file to what was found, as the one format that knows its lines."""
+    lines = 0
+    seen: tuple[str, ...] = ()
+    known: list[Source] = []
+    for line in islice(whole_lines((matches[0].format.open if matches else open_log)(path)), LINES_TRIED):
+        lines += 1
+        seen = seen or keys(line)
+        if known := [source for source in matches if source.format.recognises(line)]:
+            break
+    called = [source for source in matches if source.format.by_name] if by_name or not lines else []
+    known = _most_special(known or called)
+    if len(known) > 1:
+        names = ", ".join(source.format.name for source in known)
+        raise UnreadableLog(f"{path}: could be a log of {names}", hint=AMBIGUOUS)
+    if known:
+        found.sources.append(known[0])
+        found.empty += not lines
+    elif seen:
+        found.unknown[path] = seen
+
+
+def _most_special(sources: Sequence[Source]) -> list[Source]:
+    """The sources without those whose format another one's is a special case of."""
+    over = frozenset().union(*(source.format.over for source in sources))
+    return [source for source in sources if source.format.name not in over]
+
+
+def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:
+    if found.refused:
+        return found.refused[0]
+    if found.unknown:
+        path, seen = next(iter(found.unknown.items()))
+        more = f", and {len(found.unknown) - 1} more such files" if len(found.unknown) > 1 else ""
+        return UnreadableLog(
+            f"{path}: no format knows its lines; their keys are {', '.join(seen)}{more}",
+            hint="synthetic formats",
+        )
+    looked = "; ".join(f"{one.name}: {one.looked_for}" for one in tried)
+    what = "only logs without a whole line" if found.empty else "no logs"
+    return UnreadableLog(f"{run}: {what} found; looked for {looked}", hint="synthetic formats")
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """What a log format is: how its logs are found in a folder, and how one line of it becomes rows.
 
-A format never reads a file itself: `capture` hands it lines. `find` looks at names and first lines only.
+A format gives lines and rows and writes nothing: `capture` reads the lines and hands them over one by one, with
+where they stand. A row of a Parquet file is a line too (`records`).
 """
 
 import os
@@ -8,7 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal  # Any: JSON values
+from typing import Any, Literal, NamedTuple  # Any: JSON values
+
+from synthetic.formats.file import Reading
+from synthetic.formats.records import open_log
 
 
 class BadLine(ValueError):
@@ -45,6 +49,16 @@ class Source:
         return readable(self.root.name)
 
 
+class Place(NamedTuple):
+    """Where a line stands."""
+
+    log_file: str
+    log_offset: int
+    """Bytes of text before it; of a Parquet file or a JSON array, records before it."""
+    log_digest: str
+    """xxh3-128 of the line."""
+
+
 @dataclass
 class Parsed:
     """What one line gave."""
@@ -68,10 +82,16 @@ class Format:
     looked_for: str
     """The file names that `find` looks for, in words."""
     find: Callable[[Path], Source | None]
-    """A file's absolute path to a source of this format, judged by the path alone."""
+    """A file's absolute path to a source of this format, judged by the path and what stands beside it."""
     recognises: Callable[[bytes], bool]
-    """Whether a first line is of this format."""
-    parse: Callable[[bytes, Source], Parsed]
+    """Whether a line is of this format."""
+    parse: Callable[[bytes, Source, Place], Parsed]
     """One line, without its newline, to rows or late facts; raises `BadLine`."""
+    open: Callable[[Path], Reading] = open_log
+    """How a file of this format is read as lines."""
+    by_name: bool = True
+    """The name alone makes a file a log of this format; else its lines must be recognised."""
+    over: frozenset[str] = frozenset()
+    """Formats of which this one is a special case: where both know a file, it is of this one."""
     rewinds: bool = False
     """A log that was replaced means that the run was resumed from before it."""

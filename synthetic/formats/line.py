@@ -33,6 +33,14 @@ def fields(raw: bytes | Raw) -> Fields:
     return _object.decode(raw)
 
 
+def keys(line: bytes) -> tuple[str, ...]:
+    """The names of a line's members; none where it is no JSON object."""
+    try:
+        return tuple(_object.decode(line))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ()
+
+
 def objects(raw: bytes | Raw) -> list[Fields]:
     """The members of each object in a JSON array of objects."""
     return _objects.decode(raw)

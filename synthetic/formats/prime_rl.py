@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from synthetic.formats import verifiers
-from synthetic.formats.format import BadLine, Format, Parsed, Source, readable
+from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import NULL, fields, objects, value
 
 _FILE = re.compile(r"(.+)/rollouts/step_(\d+)/(train|eval)/(all|effective)/traces\.jsonl(\.gz|\.zst)?")
@@ -27,10 +27,10 @@ def find(path: Path) -> Source | None:
     return Source(path, Path(root), FORMAT, "late" if late else "traces", facts | ({"step": int(step)} if late else {}))
 
 
-def parse(line: bytes, source: Source) -> Parsed:
+def parse(line: bytes, source: Source, place: Place) -> Parsed:
     """Rows of a line in `all`, late facts of a line in `effective`."""
     if source.role == "traces":
-        return verifiers.parse(line, source)
+        return verifiers.parse(line, source, place)
     parsed, episode = Parsed(), fields(line)
     if "traces" not in episode:
         raise BadLine("not an episode (no 'traces')")
@@ -57,5 +57,6 @@ FORMAT = Format(
     find=find,
     recognises=verifiers.recognises,
     parse=parse,
+    over=frozenset({"vf-eval"}),
     rewinds=True,
 )

@@ -4,20 +4,12 @@ Whatever does not fit raises `ValueError`, `TypeError`, `LookupError` or `msgspe
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from synthetic.formats.format import Parsed
+from synthetic.formats.format import Parsed, Place
 from synthetic.record import canonical_json, content_hash, facts, prompt_key, row_id, schema, text_key
 
 JSON = tuple(column.name for column in facts().columns if column.type == "json")
-
-
-class Place(NamedTuple):
-    """Where a line stands."""
-
-    log_file: str
-    log_offset: int
-    log_digest: str
 
 
 def traces(parsed: Parsed, place: Place, gone: Mapping[str, str]) -> list[dict[str, Any]]:

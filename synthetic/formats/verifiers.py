@@ -17,7 +17,7 @@ from typing import Any  # JSON values
 
 import msgspec
 
-from synthetic.formats.format import BadLine, Parsed, Source
+from synthetic.formats.format import BadLine, Parsed, Place, Source
 from synthetic.formats.line import Fields, fields, moment, objects, value
 from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.record import Json, canonical_json, problem_id, row_id
@@ -51,7 +51,7 @@ def recognises(line: bytes) -> bool:
     return "traces" in keys or {"nodes", "rewards"} <= keys
 
 
-def parse(line: bytes, source: Source) -> Parsed:
+def parse(line: bytes, source: Source, place: Place) -> Parsed:
     """The rows of an Episode or Trace line. Raises `BadLine`, or `ValueError` where strict JSON fails."""
     episode = fields(line)
     if "traces" in episode:
