@@ -19,6 +19,7 @@ import msgspec
 
 from synthetic.formats.format import BadLine, Parsed, Place, Source
 from synthetic.formats.line import Fields, fields, moment, objects, value
+from synthetic.formats.messages import take, take_message, take_tools
 from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.record import Json, canonical_json, problem_id, row_id
 
@@ -31,9 +32,6 @@ TRUNCATED = frozenset(
     "max_turns max_input_tokens max_output_tokens max_total_tokens compaction_failed context_length".split()
 )
 """Stop conditions that cut a rollout short, in 0.4's words and in those before it."""
-
-NAMES = frozenset("env_id env_name run_id agent stop_condition".split())
-"""Columns that a log may fill with a path or an address."""
 
 # A task's fields that say how to run it; every other field is the task's own and goes to verification_info.
 RUNNING = frozenset(
@@ -63,7 +61,7 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
 
     common = dict(source.facts) | {"text_form": "native"}
     _take_run(rest, common)
-    _take(rest, common, episode_id="id", group_id=("group", "id"))
+    take(rest, common, episode_id="id", group_id=("group", "id"))
     given = ["task" in trace and "task" in rest and bytes(trace["task"]) == bytes(episode["task"]) for trace in traces]
     if not all(given):  # an agent has a task of its own, or none
         given = [False] * len(traces)
@@ -94,9 +92,9 @@ def _trace_rows(
     row = dict(common)
     if "run_id" not in row:
         _take_run(left, row)  # 0.3 wrote `run` on the trace
-    _take(left, row, trace_id="id", stop_condition="stop_condition")
-    _take(left, row, verifier_version=("verifiers", "version"))
-    _take(left, row, agent=("agent", "name"))
+    take(left, row, trace_id="id", stop_condition="stop_condition")
+    take(left, row, verifier_version=("verifiers", "version"))
+    take(left, row, agent=("agent", "name"))
     if not row.get("trace_id"):
         raise BadLine("a trace has no id")
     task = _take_task(left, row) or task
@@ -108,7 +106,7 @@ def _trace_rows(
     row["ok"] = _is_ok(trace)
     row["errors"] = _errors(left.get("errors") or [])
     row["metrics"] = left.pop("metrics") if _is_table(left.get("metrics")) else None
-    row["tools"] = _take_tools(left)
+    row["tools"] = take_tools(left)
     row["reward"], row["rewards"] = _take_rewards(left)
     row["verifier"] = f"verifiers/{row['env_id']}" if row.get("env_id") else "verifiers"
     row["generated_at"] = moment((left.get("timing") or {}).get("start"))
@@ -236,30 +234,9 @@ def _decoded(members: Fields, but: tuple[str, ...] = ()) -> dict[str, Any]:
     return {key: value(raw) for key, raw in members.items() if key not in but}
 
 
-def _take(
-    table: dict[str, Any],
-    row: dict[str, Any],
-    of: tuple[type, ...] = (str,),
-    **columns: str | tuple[str, ...],
-) -> None:
-    """Move members into columns, when they have the column's type; anything else stays where it is.
-
-    A name with a path or an address gives the column its public part, and stays too.
-    """
-    for column, path in columns.items():
-        *outer, last = (path,) if isinstance(path, str) else path
-        inner: Any = table
-        for key in outer:
-            inner = inner.get(key) if isinstance(inner, dict) else None
-        if isinstance(inner, dict) and type(inner.get(last)) in of:
-            row[column] = public_name(inner[last]) if column in NAMES else inner[last]
-            if row[column] == inner[last]:
-                del inner[last]
-
-
 def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
     """Environment, run, step and policy, from an episode or a trace."""
-    _take(table, row, env_id=("env", "id"), env_name=("env", "name"), run_id=("run", "id"))
+    take(table, row, env_id=("env", "id"), env_name=("env", "name"), run_id=("run", "id"))
     run = given if isinstance(given := table.get("run"), dict) else {}
     work = given if isinstance(given := run.get("work"), dict) else {}
     if (kind := work.get("type") or run.get("type")) in {"train", "eval"}:
@@ -267,7 +244,7 @@ def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
     if isinstance(run.get("name"), str):  # not taken: where a line has none, the column holds the folder's name
         row["run_name"] = public_name(run["name"])
     start, end = ("run", "work", "policy", "start"), ("run", "work", "policy", "end")
-    _take(table, row, of=(int,), step=("run", "work", "step"), policy_start=start, policy_end=end)
+    take(table, row, of=(int,), step=("run", "work", "step"), policy_start=start, policy_end=end)
 
 
 def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = False) -> dict[str, Any] | None:
@@ -332,20 +309,6 @@ def _take_rewards(left: dict[str, Any]) -> tuple[float | None, list[dict[str, An
     return (total if math.isfinite(total) else None), scorers
 
 
-def _take_tools(left: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """The tools in OpenAI's nested form; they stay in `left` too unless flattening gives them back."""
-    flat = left.get("tools")
-    if not isinstance(flat, list) or not flat or not all(isinstance(tool, dict) for tool in flat):
-        return None
-    nested: list[dict[str, Json]] = [
-        {"type": "function", "function": {k: v for k, v in tool.items() if k not in {"type", "namespace"}}}
-        for tool in flat
-    ]
-    if [{"type": "function", **tool["function"]} for tool in nested] == flat:
-        del left["tools"]
-    return nested
-
-
 def _take_messages(nodes: list[Fields]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Messages as the record holds them, and what is left of each node."""
     messages, left = [], []
@@ -353,46 +316,9 @@ def _take_messages(nodes: list[Fields]) -> tuple[list[dict[str, Any]], list[dict
         rest = {key: value(raw) for key, raw in node.items() if key not in TOKENS}
         if not isinstance(rest.get("message"), dict):
             raise BadLine("a node has no message")
-        messages.append(_take_message(rest["message"]))
+        messages.append(take_message(rest["message"]))
         left.append(rest)
     return messages, left
-
-
-def _take_message(message: dict[str, Any]) -> dict[str, Any]:
-    taken: dict[str, Any] = dict.fromkeys(
-        ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
-    )
-    for key in ("role", "content", "reasoning_content", "tool_call_id", "name"):
-        _take(message, taken, (str,), **{key: key})
-    if taken["role"] is None:
-        raise BadLine("a message has no role")
-    if isinstance(parts := message.get("content"), list):
-        texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-        taken["content"] = "\n".join(texts)
-    if isinstance(calls := message.get("tool_calls"), list) and calls:
-        taken["tool_calls"] = nested = _nested_calls(calls)
-        flat: list[Json] = [{"id": call["id"], "type": call["type"], **call["function"]} for call in nested]
-        if flat == calls:
-            del message["tool_calls"]
-    return taken
-
-
-def _nested_calls(calls: list[Json]) -> list[dict[str, Json]]:
-    """Tool calls in OpenAI's nested form; arguments that are no string become JSON text."""
-    nested = []
-    for call in calls:
-        if not isinstance(call, dict):
-            raise BadLine("a tool call is no object")
-        inner = call["function"] if isinstance(call.get("function"), dict) else call
-        name, arguments = inner.get("name"), inner.get("arguments")
-        function = {
-            "name": name if isinstance(name, str) else "",
-            "arguments": arguments if isinstance(arguments, str) else canonical_json(arguments or {}),
-        }
-        id, type_ = call.get("id"), call.get("type")
-        id, type_ = id if isinstance(id, str) else None, type_ if isinstance(type_, str) else "function"
-        nested.append({"id": id, "type": type_, "function": function})
-    return nested
 
 
 def _is_table(candidate: Json) -> bool:

@@ -1,0 +1,115 @@
+"""A row of a trainer's log that holds an attempt as one flat record: a prompt, an answer and scores, and no graph.
+
+What the logs of such trainers have in common: they name no ids, write scores as text, and hold texts where there were
+messages. Here is what follows from it, once for all of them.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any  # JSON values
+
+from synthetic.formats.format import BadLine, Parsed, Place, Source
+from synthetic.record import Json, canonical_json, digest, problem_id, row_id
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def derived_id(source: Source, place: Place, index: int = 0) -> str:
+    """An id where the log has none: of this line at this place of this run, and of one attempt among those it holds.
+
+    A copy of the run has the same ids; two equal lines of one log have two.
+    """
+    return digest(canonical_json([source.facts["framework"], source.run, *place, index]))
+
+
+def add(
+    parsed: Parsed,
+    source: Source,
+    place: Place,
+    messages: Sequence[dict[str, Any]],
+    num_prompt_messages: int,
+    *,
+    index: int = 0,
+    sampled: Sequence[int] | None = None,
+    **columns: Any,
+) -> dict[str, Any]:
+    """Add an attempt's row to `parsed` and give it: `columns`, and what follows from them.
+
+    `index` tells apart the attempts of one line. Every assistant message behind the prompt is the model's, unless
+    `sampled` says which are. Defaults: `trace_id` derived, `ok` true, `text_form` native, the verifier that of the
+    framework and environment, `problem_id` from environment, prompt and ground truth.
+    """
+    row = dict(source.facts) | {"ok": True, "text_form": "native", "branch": 0} | columns
+    if not row.get("trace_id"):
+        row["trace_id"] = derived_id(source, place, index)
+    if sampled is None:
+        sampled = [i for i, m in enumerate(messages) if i >= num_prompt_messages and m["role"] == "assistant"]
+    prompt = list(messages[:num_prompt_messages])
+    row |= {
+        "row_id": row_id(row["trace_id"], row["branch"]),
+        "messages": list(messages),
+        "num_prompt_messages": num_prompt_messages,
+        "num_turns": len(sampled),
+    }
+    env = row.get("env_id")
+    row.setdefault("verifier", f"{row['framework']}/{env}" if env else row["framework"])
+    row.setdefault(
+        "problem_id",
+        problem_id(
+            env=env or row.get("env_name"),
+            prompt=prompt or None,
+            ground_truth=row.get("ground_truth"),
+            native=row.get("native_problem_id"),
+            group=row.get("group_id"),
+            episode=row["trace_id"],
+        ),
+    )
+    parsed.rows.append(row)
+    parsed.sampled.append(list(sampled))
+    return row
+
+
+def message(role: str, content: str | None, **more: Any) -> dict[str, Any]:
+    """A message of the record; what is not given is null."""
+    empty = dict.fromkeys(("reasoning_content", "tool_calls", "tool_call_id", "name"))
+    return {"role": role, "content": content} | empty | more
+
+
+def score(given: Json) -> float | None:
+    """A score as a number: 1, 1.0, true, "1.0" and {"score": 1} are; null and what is not finite are not scored.
+
+    Raises `BadLine` for anything else: words are not guessed at.
+    """
+    match given:
+        case None:
+            return None
+        case bool() | int() | float():
+            number = float(given)
+        case str() if _NUMBER.fullmatch(given.strip()):
+            number = float(given)
+        case str() if given.strip().lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+            return None
+        case "True" | "False":  # numpy's, as text
+            return float(given == "True")
+        case {"score": inner}:
+            return score(inner)
+        case _:
+            raise BadLine(f"a score is no number: {canonical_json(given)[:80]}")
+    return number if math.isfinite(number) else None
+
+
+def right(given: Json) -> bool | None:
+    """Right or wrong, where a field says just that: true, 1, "True", "1.0" and their opposites; else null."""
+    if isinstance(given, str) and given.lower() in {"true", "false"}:
+        return given.lower() == "true"
+    try:
+        number = score(given)
+    except BadLine:
+        return None
+    return bool(number) if number in {0.0, 1.0} else None
+
+
+def text(given: Json) -> str | None:
+    """Text, or JSON as text; null stays null."""
+    return given if isinstance(given, str) or given is None else canonical_json(given)
