@@ -9,6 +9,7 @@ TITLES = {
     "sft-1": "`sft_verified` and `sft_unverified`",
     "traces-1": "`traces`",
     "annotation-1": "Late facts, as shards of annotations hold them",
+    "tokens-1": "The side table of tokens: what `capture --tokens` adds and `synthetic.tokens` gives",
     "drop-1": "A drop",
 }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from synthetic.stage import measure as measure
     from synthetic.stage import rule as rule
     from synthetic.store import scan as scan
+    from synthetic.store import tokens as tokens
 
 _HOMES = {
     "Captured": "capture",
@@ -39,6 +40,7 @@ _HOMES = {
     "measure": "stage",
     "rule": "stage",
     "scan": "store",
+    "tokens": "store",
 }
 
 __all__ = list(_HOMES)

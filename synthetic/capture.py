@@ -7,7 +7,7 @@ aside with its file, offset and reason and never stops a capture; a torn last li
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, r
 from synthetic.formats.file import Reading
 from synthetic.formats.find import find
 from synthetic.formats.records import first_line
-from synthetic.formats.rows import late_facts, traces
+from synthetic.formats.rows import late_facts, token_arrays, traces
 from synthetic.record import digest
 from synthetic.rewind import withdrawn
 from synthetic.stage import Progress, silent
@@ -54,6 +54,8 @@ class Captured:
     seen_before: int = 0
     rows: int = 0
     late_facts: int = 0
+    token_rows: int = 0
+    """Rows of the side table of tokens."""
     torn: list[str] = field(default_factory=list)
     """Logs whose last line has no newline yet: it waits for the next capture."""
     warnings: list[str] = field(default_factory=list)
@@ -80,6 +82,7 @@ def capture(
     *runs: str | Path,
     into: str | Path,
     format: str | None = None,
+    tokens: bool = False,
     shard_bytes: int = SHARD_BYTES,
     progress: Progress = silent,
     now: Callable[[], datetime] = _utc_now,
@@ -87,7 +90,9 @@ def capture(
     """Read the logs of runs (folders or single files) into the store `into`; make it if it is not there.
 
     What was captured before is not captured again, so a capture can be repeated and interrupted at any time.
-    `format` forces one of `synthetic formats`. Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
+    `format` forces one of `synthetic formats`. `tokens` also takes token ids, masks and log-probabilities, into a side
+    table that `synthetic.tokens` reads, and also from lines whose facts were captured before.
+    Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
     """
     found = [find(Path(run), format) for run in runs]
     sources = list({source.path: source for each in found for source in each.sources}.values())
@@ -98,7 +103,7 @@ def capture(
         done.unknown = {str(path): list(keys) for each in found for path, keys in each.unknown.items()}
         try:
             with store.writing():
-                _Capture(store, done, shard_bytes, progress, now).run(sources)
+                _Capture(store, done, tokens, shard_bytes, progress, now).run(sources)
         except Overtaken:
             continue
         except OSError as error:
@@ -138,10 +143,16 @@ class _Capture:
     """One pass over the logs of some runs, holding the store's lock."""
 
     def __init__(
-        self, store: Store, done: Captured, shard_bytes: int, progress: Progress, now: Callable[[], datetime]
+        self,
+        store: Store,
+        done: Captured,
+        tokens: bool,
+        shard_bytes: int,
+        progress: Progress,
+        now: Callable[[], datetime],
     ) -> None:
         self.store, self.done, self.progress, self.now = store, done, progress, now
-        self.shard_bytes = shard_bytes
+        self.tokens, self.shard_bytes = tokens, shard_bytes
         self.before = store.shards()
         self.last = max((shard.number for shard in self.before), default=-1)
         """Number of the last shard that this pass knows."""
@@ -177,25 +188,33 @@ class _Capture:
             self.done.warnings.append(f"{run}: {what}")
 
     def log(self, source: Source) -> None:
-        """Capture what is new in one log."""
-        name = f"{source.run}/{source.name}"
-        self.done.logs[name] = source.format.name
+        """Capture what is new in one log: its facts, and its tokens where they are wanted."""
+        self.done.logs[f"{source.run}/{source.name}"] = source.format.name
         log = _log(source)
+        self._part(source, log, "annotations" if source.role == "late" else "traces")
+        if self.tokens and source.format.tokens:
+            self._part(source, (*log[:3], "tokens"), "tokens")
+
+    def _part(self, source: Source, log: Log, kind: str) -> None:
+        """Capture what is new of one kind."""
         held = sorted(self.held.get(log, ()), key=lambda r: (r.generation, r.start))
         generation = held[-1].generation if held else 0
         held = [r for r in held if r.generation == generation]
-        if not held and source.format.rewinds and source.role == "traces":
+        if not held and source.format.rewinds and kind == "traces":
             self._rewind(source)
         with source.format.open(source.path) as text:
             found = text.skip(held[-1].start, held[-1].end) if held else None
             if not held or found == held[-1].digest or text.broken:
-                self.done.seen_before += sum(r.lines for r in held)
-                self._read(source, text, log, generation, held[-1].end if held else 0)
+                self.done.seen_before += sum(r.lines for r in held) if kind != "tokens" else 0
+                self._read(source, text, log, kind, generation, held[-1].end if held else 0)
                 return
         # The bytes that were captured are not there any more: the log was replaced, and is read anew.
-        self.done.warnings.append(f"{name}: was rewritten since it was captured; reading it anew")
+        if kind != "tokens":
+            self.done.warnings.append(
+                f"{source.run}/{source.name}: was rewritten since it was captured; reading it anew"
+            )
         with source.format.open(source.path) as text:
-            self._read(source, text, log, generation + 1, 0)
+            self._read(source, text, log, kind, generation + 1, 0)
 
     def _rewind(self, source: Source) -> None:
         """Mark the rows of an earlier log of this name, if the run was resumed from before their step."""
@@ -211,9 +230,8 @@ class _Capture:
                 f" {len(ids)} traces are marked as rewound"
             )
 
-    def _read(self, source: Source, text: Reading, log: Log, generation: int, start: int) -> None:
+    def _read(self, source: Source, text: Reading, log: Log, kind: str, generation: int, start: int) -> None:
         """Capture the lines from `start` on, where `text` stands."""
-        kind = "annotations" if source.role == "late" else "traces"
         stretch = Stretch(start)
         # Looked up at each piece: a new stretch begins with each shard.
         for offset, line, length in text.lines(start, lambda piece: stretch.within(piece)):  # noqa: B023, PLW0108
@@ -235,6 +253,8 @@ class _Capture:
                 self.progress(f"capturing {source.name}", stretch.end, None)
         if stretch.lines:
             self._hold(self.drafts[kind], stretch, log, generation, source)
+        if kind == "tokens":
+            return  # what is wrong with the log was told when its facts were taken
         if text.broken:
             self.done.warnings.append(
                 f"{source.run}/{source.name}: {text.broken}; the whole lines before it were taken"
@@ -252,12 +272,10 @@ class _Capture:
         text = line.rstrip(b"\r")
         try:
             try:
-                parsed = source.format.parse(text, source, place)
+                rows = _rows(draft.kind, text, source, place, gone)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 text, gone = repaired(text)
-                parsed = source.format.parse(text, source, place)
-            make = late_facts if draft.kind == "annotations" else traces
-            rows = make(parsed, place, gone)
+                rows = _rows(draft.kind, text, source, place, gone)
         except BAD as error:
             known = isinstance(error, msgspec.MsgspecError) or type(error) is BadLine
             why = str(error) if known else f"{type(error).__name__}: {error}"
@@ -266,10 +284,12 @@ class _Capture:
         draft.rows += rows
         stretch.captured += 1
         stretch.rows += len(rows)
-        self.done.repaired += bool(gone)
+        self.done.repaired += bool(gone) and draft.kind != "tokens"
 
     def _set_aside(self, draft: Draft, source: Source, offset: int, line: bytes, why: str, stretch: Stretch) -> None:
         stretch.quarantined += 1
+        if draft.kind == "tokens":
+            return  # it was set aside when its facts were taken
         place = {"run": source.run, "log_file": source.name, "log_offset": offset, "reason": why}
         text = line[:1_000_000].decode("utf-8", "backslashreplace")
         draft.bad.append(msgspec.json.encode(place | {"line": text}) + b"\n")
@@ -314,9 +334,12 @@ class _Capture:
         quarantined = sum(r.quarantined for r in draft.ranges)
         if captured + quarantined != sum(r.lines for r in draft.ranges):
             raise SyntheticError("lines do not add up; this is a mistake in synthetic, please report it")
+        rows = sum(frame.height for frame in draft.frames)
+        if draft.kind == "tokens":
+            done.token_rows += rows
+            return
         done.captured += captured
         done.quarantined += quarantined
-        rows = sum(frame.height for frame in draft.frames)
         done.rows += rows if draft.kind == "traces" else 0
         done.late_facts += rows if draft.kind == "annotations" else 0
         done.quarantine += [str(self.store.quarantine_folder / name) for name in footer.quarantine]
@@ -334,5 +357,13 @@ def _told(error: UnreadableLog) -> str:
 
 
 def _log(source: Source) -> Log:
-    """Which log this is."""
-    return source.run, source.name, digest(first_line(source.format.open(source.path)) or b"")
+    """Which log this is, for its facts."""
+    return source.run, source.name, digest(first_line(source.format.open(source.path)) or b""), "facts"
+
+
+def _rows(kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What a line gives for shards of that kind. Raises one of `BAD`."""
+    if kind == "tokens":
+        return token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []
+    parsed = source.format.parse(line, source, place)
+    return late_facts(parsed, place, gone) if kind == "annotations" else traces(parsed, place, gone)

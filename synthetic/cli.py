@@ -14,27 +14,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any  # Any: JSON values
 
-from synthetic import __version__
 from synthetic.errors import SyntheticError
+from synthetic.parser import parser
 
 if TYPE_CHECKING:
     from synthetic.stage import Progress
 
-ABOUT = "Verified RL rollouts in, published reasoning-trace datasets out."
 NEWLINE = "\n"
-START = """\
-start here:
-  synthetic demo                                  a real run, captured and released in seconds, offline
-  synthetic export outputs/my-run --to my-release logs in, a publishable dataset out
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; give its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    given = _parser().parse_args(argv)
+    given = parser().parse_args(argv)
     try:
-        code = int(given.run(given))
+        code = int(VERBS[given.verb](given))
         sys.stdout.flush()
         return code
     except SyntheticError as error:
@@ -93,7 +87,7 @@ def _capture(given: argparse.Namespace) -> int:
     from synthetic.capture import capture, follow
 
     with _progress() as progress:
-        settings = {"into": given.into, "format": given.format, "progress": progress}
+        settings = {"into": given.into, "format": given.format, "tokens": given.tokens, "progress": progress}
         if given.follow:
             rounds = follow(*given.run_folders, every_seconds=given.every, **settings)
         else:
@@ -257,138 +251,20 @@ def _progress() -> "Iterator[Progress]":
         yield lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
 
 
-# ---- arguments
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="synthetic", description=ABOUT, epilog=START, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--version", action="version", version=f"synthetic {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-
-    def verb(name: str, run: Callable[[argparse.Namespace], int], about: str, example: str) -> argparse.ArgumentParser:
-        one = verbs.add_parser(
-            name,
-            help=about,
-            description=f"{about[0].upper()}{about[1:]}.",
-            epilog=f"example:\n  {example}\n",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-        one.set_defaults(run=run)
-        return one
-
-    one = verb("export", _export, "logs to a release, in one go", "synthetic export outputs/my-run --to my-release")
-    _runs(one)
-    one.add_argument("--to", required=True, metavar="DIR", help="folder of the release")
-    one.add_argument(
-        "--store", metavar="DIR", help="folder of the captured facts (default: DIR.store, beside the release)"
-    )
-    _recipe(one)
-
-    one = verb(
-        "capture", _capture, "logs into a store of facts", "synthetic capture outputs/my-run --into my-store --follow"
-    )
-    _runs(one)
-    one.add_argument("--into", required=True, metavar="STORE", help="folder of the store; made if it is not there")
-    one.add_argument(
-        "--follow",
-        action="store_true",
-        help="go on capturing what is written, until Ctrl-C; --json prints an object each time",
-    )
-    one.add_argument(
-        "--every",
-        type=_seconds,
-        default=10.0,
-        metavar="SECONDS",
-        help="with --follow: time between looks (default: 10)",
-    )
-
-    one = verb(
-        "release", _release, "stores to a release", "synthetic release my-store --to my-release --recipe my.toml"
-    )
-    _stores(one)
-    one.add_argument("--to", required=True, metavar="DIR", help="folder of the release")
-    one.add_argument(
-        "--previous", metavar="OLD", help="an earlier version: files are cut alike, so that few bytes change"
-    )
-    one.add_argument("--dry-run", action="store_true", help="judge every row, write nothing")
-    one.add_argument("--engine", choices=["local"], default="local", help="where tasks run (default: local)")
-    _recipe(one)
-
-    about = "what a rule would drop, and the line to add to a recipe; changes nothing"
-    one = verb("filter", _preview, about, "synthetic filter my-store --where 'completion_tokens < 8192'")
-    _stores(one)
-    one.add_argument(
-        "--where", required=True, metavar="EXPR", help="SQL over columns, scorers and metrics; matching rows are kept"
-    )
-
-    one = verb(
-        "dedupe", _preview, "how many rows repeat a text of their problem; changes nothing", "synthetic dedupe my-store"
-    )
-    _stores(one)
-
-    about = "one trace, readable, and why it was dropped"
-    one = verb("show", _show, about, "synthetic show my-release 3f2a…/0")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
-    one.add_argument(
-        "row", nargs="?", metavar="ROW", help="row_id, trace_id or the beginning of one (default: the first row)"
-    )
-
-    one = verb(
-        "stats", _stats, "counts, pass rates, lengths and the funnel", "synthetic stats my-store --by env_id,model"
-    )
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
-    one.add_argument("--by", default="env_id,kind", metavar="COLS", help="columns to count by (default: env_id,kind)")
-
-    about = "does every byte, count and claim of a release or a store hold?"
-    one = verb("check", _check, about, "synthetic check my-release")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
-
-    about = "a release to the Hub: one commit, one tag, private unless you say otherwise"
-    one = verb("push", _push, about, "synthetic push my-release org/name --license apache-2.0 --dry-run")
-    _repository(one)
-
-    verb("formats", _formats, "the log formats that can be captured, and how each is detected", "synthetic formats")
-
-    one = verb("demo", _demo, "a small real run, captured and released, offline", "synthetic demo --to demo-release")
-    one.add_argument(
-        "--to", default="demo-release", metavar="DIR", help="folder of the release (default: demo-release)"
-    )
-    return parser
-
-
-def _seconds(text: str) -> float:
-    if not 0 < float(text) <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text} is no time of more than 0 and at most 86400 seconds")
-    return float(text)
-
-
-def _runs(one: argparse.ArgumentParser) -> None:
-    one.add_argument("run_folders", nargs="+", metavar="RUN", help="a run's folder, a folder of runs, or one log")
-    one.add_argument(
-        "--format", metavar="F", help="read logs as this format (default: found out; see `synthetic formats`)"
-    )
-
-
-def _stores(one: argparse.ArgumentParser) -> None:
-    one.add_argument("stores", nargs="+", metavar="STORE", help="a folder made by `synthetic capture`")
-
-
-def _recipe(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--recipe", metavar="NAME|FILE", help="what the release holds (default: the recipe 'default')")
-    one.add_argument("--include-eval", action="store_true", help="let evaluation rollouts into every config")
-    one.add_argument("--license", metavar="ID", help="licence of the release, such as apache-2.0")
-
-
-def _repository(one: argparse.ArgumentParser) -> None:
-    one.add_argument("folder", metavar="DIR", help="a release")
-    one.add_argument("repo", metavar="REPO", help="a dataset repository, org/name; made if it is not there")
-    one.add_argument("--public", action="store_true", help="let everyone see it from the start")
-    one.add_argument("--pr", action="store_true", help="propose it in a pull request, or go on with the open one")
-    one.add_argument("--license", metavar="ID", help="licence to write into the release first, such as apache-2.0")
-    one.add_argument("--dry-run", action="store_true", help="say what would be done; nothing of the release is sent")
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "export": _export,
+    "capture": _capture,
+    "release": _release,
+    "filter": _preview,
+    "dedupe": _preview,
+    "show": _show,
+    "stats": _stats,
+    "check": _check,
+    "push": _push,
+    "formats": _formats,
+    "demo": _demo,
+}
+"""What runs for each verb."""
 
 
 if __name__ == "__main__":

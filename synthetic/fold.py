@@ -1,6 +1,6 @@
 """What several shards say together: each row once, and what was said about it later, the newest wins.
 
-Only ids and late facts are read. Shards are known by their place in the order in which they count.
+Of traces only ids are read. Shards are known by their place in the order in which they count.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from synthetic.record import record
+from synthetic.record import Schema, record
 from synthetic.stage import Progress
 
 
@@ -73,3 +73,18 @@ def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFra
         ids.select("trace_id", "place").unique(maintain_order=True).join(folded, on="trace_id", maintain_order="left")
     )
     return {int(place[0]): part.drop("place") for place, part in placed.partition_by("place", as_dict=True).items()}
+
+
+def tokens(paths: Sequence[Path], of: Schema) -> pl.LazyFrame:
+    """The token arrays of every row, once: rows that several logs speak of are folded, the newest array wins."""
+    if not paths:
+        return pl.LazyFrame(schema=of.polars)
+    ids = pl.concat([pl.read_parquet(path, columns=["row_id"], glob=False) for path in paths])
+    again = ids.filter(pl.col("row_id").is_duplicated()).unique()["row_id"]
+    rows = pl.concat([pl.scan_parquet(path, glob=False) for path in paths])
+    if again.is_empty():
+        return rows
+    several = pl.col("row_id").is_in(again.implode())
+    newest = pl.exclude("row_id").drop_nulls().last()
+    folded = rows.filter(several).group_by("row_id", maintain_order=True).agg(newest)
+    return pl.concat([rows.filter(several.not_()), folded.select(of.names)])

@@ -27,10 +27,9 @@ def withdrawn(source: Source, before: Sequence[Shard], present: Set[Log]) -> lis
         return []
     said = _said(before)
     gone = {log: ids for log in of_run - present if not (ids := _ids(log, traces)) <= said or log in replaced}
-    for _, left, _ in gone:
-        for _, kept, _ in stands:
-            if _step(kept) > _step(left) or kept == left:
-                return []
+    left, kept = ({path for _, path, *_ in logs} for logs in (gone, stands))
+    if any(_step(stays) > _step(went) or stays == went for went in left for stays in kept):
+        return []
     return sorted(set().union(*(gone[log] for log in replaced)) - said)
 
 

@@ -1,6 +1,6 @@
 """A store: a folder of numbered shards, each its own commit.
 
-    STORE/shards/000000000017.parquet     facts or late facts; the footer says of which ranges of which logs
+    STORE/shards/000000000017.parquet     facts, late facts or tokens; the footer says of which ranges of which logs
     STORE/quarantine/<digest>.jsonl       lines that gave no row, with file, offset and reason
     STORE/cache/<digest>.parquet          results of rules and measures; may be deleted at any time
     STORE/lock                            held while writing
@@ -31,8 +31,8 @@ from synthetic.errors import BrokenStore, CannotWrite, StoreBusy
 from synthetic.record import Schema, facts, record, schema
 from synthetic.stage import Progress, silent
 
-Log: TypeAlias = tuple[str, str, str]
-"""Which log: run, path and the digest of its first line."""
+Log: TypeAlias = tuple[str, str, str, str]
+"""Which log: run, path, the digest of its first line, and what is taken from it (`facts` or `tokens`)."""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -44,6 +44,8 @@ class Range(msgspec.Struct, frozen=True):
     """The log, relative to the run, without a compression suffix."""
     first: str
     """xxh3-128 of the log's first line: with run and path, which log this is."""
+    part: str
+    """`facts`, or `tokens`: what was taken from these lines."""
     generation: int
     """Raised when the same log came back with other bytes before `end`."""
     start: int
@@ -61,7 +63,7 @@ class Range(msgspec.Struct, frozen=True):
     @property
     def log(self) -> Log:
         """Which log this is."""
-        return self.run, self.path, self.first
+        return self.run, self.path, self.first, self.part
 
     def overlaps(self, other: "Range") -> bool:
         """Whether both hold a byte of the same log."""
@@ -73,7 +75,7 @@ class Footer(msgspec.Struct, frozen=True):
     """All that a commit says."""
 
     kind: str
-    """`traces` or `annotations`."""
+    """`traces`, `annotations` or `tokens`."""
     schema: str
     ranges: list[Range]
     quarantine: list[str]
@@ -111,7 +113,7 @@ class Overtaken(StoreBusy):
     """Another writer committed the same lines first; reading the store anew and going on is safe."""
 
 
-SCHEMAS: Mapping[str, Schema] = {"traces": facts(), "annotations": schema("annotation-1")}
+SCHEMAS: Mapping[str, Schema] = {"traces": facts(), "annotations": schema("annotation-1"), "tokens": schema("tokens-1")}
 
 
 @dataclass
@@ -138,6 +140,14 @@ class Store:
     def exists(self) -> bool:
         """Whether the folder is a store."""
         return self.shard_folder.is_dir()
+
+    def must_exist(self) -> None:
+        """Raise `BrokenStore` where the folder is no store."""
+        if not self.exists():
+            raise BrokenStore(
+                f"{self.path}: no store here (no folder 'shards')",
+                hint=f"synthetic capture RUN --into {self.path}",
+            )
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -202,11 +212,7 @@ class Store:
 
     def snapshot(self, progress: Progress = silent) -> "Snapshot":
         """The store as it stands now."""
-        if not self.exists():
-            raise BrokenStore(
-                f"{self.path}: no store here (no folder 'shards')",
-                hint=f"synthetic capture RUN --into {self.path}",
-            )
+        self.must_exist()
         return Snapshot.of(self.shards(), progress)
 
 
@@ -285,14 +291,25 @@ def scan(*stores: str | Path) -> pl.LazyFrame:
 
 def snapshot(*stores: str | Path, progress: Progress = silent) -> Snapshot:
     """Several stores as one."""
-    opened = [Store(Path(store)) for store in stores]
-    for store in opened:
-        if not store.exists():
-            raise BrokenStore(
-                f"{store.path}: no store here (no folder 'shards')",
-                hint=f"synthetic capture RUN --into {store.path}",
-            )
-    return Snapshot.of([shard for store in opened for shard in store.shards()], progress)
+    return Snapshot.of(_shards(*stores), progress)
+
+
+def _shards(*stores: str | Path) -> list[Shard]:
+    found: list[Shard] = []
+    for store in map(Store, map(Path, stores)):
+        store.must_exist()
+        found += store.shards()
+    return found
+
+
+def tokens(*stores: str | Path) -> pl.LazyFrame:
+    """The token arrays of one or several stores, one row per row_id: what `capture(…, tokens=True)` took.
+
+    Where several logs speak of a row, the newest that has an array wins, array by array. Wide: filter by row_id or
+    select columns before collecting. Raises `BrokenStore`.
+    """
+    found = [shard.path for shard in _shards(*stores) if shard.footer.kind == "tokens"]
+    return fold.tokens(found, SCHEMAS["tokens"])
 
 
 def ranges(found: Iterable[Shard]) -> Iterator[Range]:

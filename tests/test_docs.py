@@ -10,6 +10,7 @@ import pytest
 import synthetic
 from synthetic import cli
 from synthetic.formats import FORMATS
+from synthetic.parser import parser
 from synthetic.resources import folder
 from synthetic.rules import RULES
 from tests.releases import ROOT
@@ -17,7 +18,7 @@ from tests.releases import ROOT
 
 def verbs() -> dict[str, argparse.ArgumentParser]:
     """The parser of each verb."""
-    actions = cli._parser()._actions
+    actions = parser()._actions
     (found,) = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
     return dict(found.choices)
 
@@ -37,19 +38,19 @@ def test_the_changelog_knows_this_version():
 
 @pytest.mark.parametrize("verb", verbs())
 def test_every_help_says_what_it_does_and_has_an_example_that_parses(verb):
-    parser = verbs()[verb]
-    text = parser.format_help()
+    own = verbs()[verb]
+    text = own.format_help()
     example = text.rpartition("example:\n  ")[2].strip()
     assert example.startswith(f"synthetic {verb}")
-    assert cli._parser().parse_args(re.findall(r"'[^']*'|\S+", example)[1:]).run
-    assert parser.description
+    assert parser().parse_args(re.findall(r"'[^']*'|\S+", example)[1:]).verb == verb
+    assert own.description
     assert "--json" in text
-    for action in parser._actions:
+    for action in own._actions:
         assert action.help, f"{verb} {action.option_strings or action.dest} says nothing"
 
 
 def test_help_shows_where_to_start():
-    assert "synthetic demo" in cli._parser().format_help()
+    assert "synthetic demo" in parser().format_help()
 
 
 def test_every_public_name_is_there_and_described():
@@ -70,3 +71,7 @@ def test_every_rule_and_format_says_what_it_is():
 def test_every_column_has_a_sentence(path):
     for column in tomllib.loads(path.read_text("utf-8"))["column"]:
         assert column["doc"].endswith((".", "…")), column["name"]
+
+
+def test_every_verb_of_the_parser_runs_something():
+    assert set(verbs()) == set(cli.VERBS)

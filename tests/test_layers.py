@@ -34,6 +34,7 @@ check relicense
 look
 hub show demo
 __init__
+parser
 cli
 """
 

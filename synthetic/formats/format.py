@@ -87,6 +87,8 @@ class Format:
     """Whether a line is of this format."""
     parse: Callable[[bytes, Source, Place], Parsed]
     """One line, without its newline, to rows or late facts; raises `BadLine`."""
+    tokens: Callable[[bytes, Source, Place], list[dict[str, Any]]] | None = None
+    """One line to rows of `tokens-1`; raises as `parse` does. None: its logs hold no token arrays."""
     open: Callable[[Path], Reading] = open_log
     """How a file of this format is read as lines."""
     by_name: bool = True

@@ -8,7 +8,7 @@ reading both as rollouts would double the rows.
 import re
 from pathlib import Path
 
-from synthetic.formats import verifiers
+from synthetic.formats import tokens, verifiers
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import NULL, fields, objects, value
 
@@ -57,6 +57,7 @@ FORMAT = Format(
     find=find,
     recognises=verifiers.recognises,
     parse=parse,
+    tokens=tokens.parse,
     over=frozenset({"vf-eval"}),
     rewinds=True,
 )

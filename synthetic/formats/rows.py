@@ -3,7 +3,7 @@
 Whatever does not fit raises `ValueError`, `TypeError`, `LookupError` or `msgspec.ValidationError`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthetic.formats.format import Parsed, Place
@@ -40,3 +40,9 @@ def late_facts(parsed: Parsed, place: Place, gone: Mapping[str, str] | None = No
         )
         for trace_id, branch, key, fact in parsed.late
     ]
+
+
+def token_arrays(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the side table of tokens."""
+    of = schema("tokens-1")
+    return [of.checked(dict.fromkeys(of.names) | row) for row in found]

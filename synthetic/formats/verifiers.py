@@ -125,7 +125,7 @@ def _trace_rows(
     if "calls" not in trace:  # 0.2: finish_reason and usage stand on the nodes
         limits |= {"harness_timeout"}
         calls = [node | {"node": i} for i, node in enumerate(left_nodes) if node.get("sampled") is True]
-    for branch, path in enumerate(_paths(left_nodes) or [()]):
+    for branch, path in enumerate(paths(left_nodes) or [()]):
         sampled = [i for i, node in enumerate(path) if left_nodes[node].get("sampled") is True]
         parsed.sampled.append(sampled)
         parsed.rows.append(
@@ -150,7 +150,7 @@ def _rejected(nodes: Sequence[Mapping[str, Any]]) -> set[int]:
     return tried - {link.get("node") for _, link in links if link.get("type") == "compaction"}
 
 
-def _paths(nodes: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+def paths(nodes: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
     """Every root-to-leaf path, by node number, in the order of the leaves."""
     parents = [node.get("parent") for node in nodes]
     if any(p is not None and not (isinstance(p, int) and 0 <= p < i) for i, p in enumerate(parents)):

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any  # a configuration's values
 
-from synthetic.formats import verifiers
+from synthetic.formats import tokens, verifiers
 from synthetic.formats.format import Format, Source, readable
 from synthetic.formats.private import public_name
 
@@ -49,4 +49,5 @@ FORMAT = Format(
     find=find,
     recognises=verifiers.recognises,
     parse=verifiers.parse,
+    tokens=tokens.parse,
 )

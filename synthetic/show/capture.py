@@ -20,7 +20,8 @@ def captured(done: "Captured") -> None:
         f" + {done.seen_before:,} seen before"
     )
     late = f"{done.late_facts:,} late fact{'s' * (done.late_facts != 1)}"
-    page.line(f"  {done.rows:,} new row{'s' * (done.rows != 1)}, {late}")
+    tokens = f", tokens of {page.rows(done.token_rows)}" if done.token_rows else ""
+    page.line(f"  {done.rows:,} new row{'s' * (done.rows != 1)}, {late}{tokens}")
     for name in done.torn:
         page.line(f"  {name}: its last line is torn and waits for the next capture", "yellow")
     for path in done.quarantine:
