@@ -22,6 +22,7 @@ from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
 from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
 from synthetic.formats.file import Reading
 from synthetic.formats.find import find
+from synthetic.formats.line import keys
 from synthetic.formats.records import first_line
 from synthetic.formats.rows import late_facts, token_arrays, traces
 from synthetic.record import digest
@@ -90,8 +91,9 @@ def capture(
     """Read the logs of runs (folders or single files) into the store `into`; make it if it is not there.
 
     What was captured before is not captured again, so a capture can be repeated and interrupted at any time.
-    `format` forces one of `synthetic formats`. `tokens` also takes token ids, masks and log-probabilities, into a side
-    table that `synthetic.tokens` reads, and also from lines whose facts were captured before.
+    `format` forces one of `synthetic formats`, or names a column map's file. `tokens` also takes token ids, masks and
+    log-probabilities, into a side table that `synthetic.tokens` reads, and also from lines whose facts were captured
+    before.
     Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
     """
     found = [find(Path(run), format) for run in runs]
@@ -100,7 +102,7 @@ def capture(
     while True:
         done = Captured(str(into), files=len(sources))
         done.refused = [_told(error) for each in found for error in each.refused]
-        done.unknown = {str(path): list(keys) for each in found for path, keys in each.unknown.items()}
+        done.unknown = {str(path): list(keys(line)) for each in found for path, line in each.unknown.items()}
         try:
             with store.writing():
                 _Capture(store, done, tokens, shard_bytes, progress, now).run(sources)

@@ -118,7 +118,9 @@ def _seconds(text: str) -> float:
 def _runs(one: argparse.ArgumentParser) -> None:
     one.add_argument("run_folders", nargs="+", metavar="RUN", help="a run's folder, a folder of runs, or one log")
     one.add_argument(
-        "--format", metavar="F", help="read logs as this format (default: found out; see `synthetic formats`)"
+        "--format",
+        metavar="F",
+        help="read logs as this format, or by a column map, my-map.toml (default: found out; `synthetic formats`)",
     )
 
 

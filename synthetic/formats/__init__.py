@@ -1,13 +1,18 @@
 """The log formats, one file each, and how a run's logs are found.
 
-To add a format, write one file that ends in a `FORMAT` and add it to `FORMATS`.
+To add a format, write one file that ends in a `FORMAT` and add it to `OWN`; or a column map in `pipelines/maps/`.
 """
 
-from synthetic.formats import prime_rl, vf_eval
+from synthetic.formats import maps, prime_rl, vf_eval
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source
 from synthetic.formats.line import repaired
 
-FORMATS: dict[str, Format] = {format.name: format for format in (prime_rl.FORMAT, vf_eval.FORMAT)}
+OWN = (
+    prime_rl.FORMAT,
+    vf_eval.FORMAT,
+)
+
+FORMATS: dict[str, Format] = {format.name: format for format in (*OWN, *maps.shipped())}
 """Which of them a file is of: one whose `find` knows its path and whose `recognises` knows a line of it."""
 
 __all__ = ["FORMATS", "BadLine", "Format", "Parsed", "Place", "Source", "repaired"]

@@ -8,12 +8,16 @@ from itertools import islice
 from pathlib import Path
 
 from synthetic.errors import UnreadableLog
-from synthetic.formats import FORMATS, Format, Source
+from synthetic.formats import FORMATS, Format, Source, maps
+from synthetic.formats.format import readable
 from synthetic.formats.line import keys
 from synthetic.formats.records import open_log, whole_lines
 
 NOT_ROLLOUTS = re.compile(r"metrics\.jsonl(\.gz|\.zst)?|.*\.index\.jsonl")
 """Files that trainers write beside rollouts: none of them is a log, also when it is named by hand."""
+
+LINES = re.compile(r"\.(jsonl|ndjson|parquet)(\.gz|\.zst)?$")
+"""Files that may be logs although no format knows their name: their keys are told."""
 
 LINES_TRIED = 100
 """How many lines may be bad before a log is called by its place alone."""
@@ -27,22 +31,20 @@ class Found:
     """Logs, in natural order of their names."""
     refused: list[UnreadableLog] = field(default_factory=list)
     """Files that look like logs and cannot be read."""
-    unknown: dict[Path, tuple[str, ...]] = field(default_factory=dict)
-    """Files of JSON in which no format knows a line: the keys of the first."""
+    unknown: dict[Path, bytes] = field(default_factory=dict)
+    """Files of JSON in which no format knows a line: the first."""
     empty: int = 0
     """Logs that have no whole line yet."""
 
 
 def find(run: Path, format: str | None = None) -> Found:
-    """The logs of a run, a folder or a single file.
+    """The logs of a run, a folder or a single file; of one format, where it is given by name or as a map's file.
 
     Raises `UnreadableLog` when there are none, and when two formats know one file.
     """
-    if format is not None and format not in FORMATS:
-        raise UnreadableLog(f"no format is called '{format}'; there are {', '.join(FORMATS)}", hint="synthetic formats")
+    tried = [_called(format)] if format else list(FORMATS.values())
     if not run.exists():
         raise UnreadableLog(f"{run}: no such file or folder")
-    tried = [FORMATS[format]] if format else list(FORMATS.values())
     found = Found()
     if run.is_file():
         path = run.parent.resolve() / run.name
@@ -55,7 +57,8 @@ def find(run: Path, format: str | None = None) -> Found:
             _look(path, matches, found, by_name=not by_hand)
     else:
         for path in _files(run.resolve()):
-            if matches := _named(path, tried):
+            matches = [_in(run.resolve(), source) for source in _named(path, tried)]
+            if matches or (LINES.search(path.name) and not NOT_ROLLOUTS.fullmatch(path.name)):
                 try:
                     _look(path, matches, found)
                 except UnreadableLog as error:
@@ -70,20 +73,32 @@ def find(run: Path, format: str | None = None) -> Found:
 AMBIGUOUS = "name one: --format"
 
 
+def _called(format: str) -> Format:
+    if format in FORMATS:
+        return FORMATS[format]
+    if format.endswith(".toml"):
+        return maps.load(Path(format))
+    raise UnreadableLog(f"no format is called '{format}'; there are {', '.join(FORMATS)}", hint="synthetic formats")
+
+
 def _named(path: Path, tried: Sequence[Format]) -> list[Source]:
     if NOT_ROLLOUTS.fullmatch(path.name):
         return []
     return [source for one in tried if (source := one.find(path))]
 
 
+def _in(run: Path, source: Source) -> Source:
+    """The source, with the folder named by hand as its run where it has no run of its own."""
+    return replace(source, root=run, facts={**source.facts, "run_name": readable(run.name)}) if source.loose else source
+
+
 def _look(path: Path, matches: Sequence[Source], found: Found, *, by_name: bool = True) -> None:
     """Add the file to what was found, as the one format that knows its lines."""
-    lines = 0
-    seen: tuple[str, ...] = ()
+    lines, first = 0, b""
     known: list[Source] = []
     for line in islice(whole_lines((matches[0].format.open if matches else open_log)(path)), LINES_TRIED):
         lines += 1
-        seen = seen or keys(line)
+        first = first or line
         if known := [source for source in matches if source.format.recognises(line)]:
             break
     called = [source for source in matches if source.format.by_name] if by_name or not lines else []
@@ -94,8 +109,8 @@ def _look(path: Path, matches: Sequence[Source], found: Found, *, by_name: bool 
     if known:
         found.sources.append(known[0])
         found.empty += not lines
-    elif seen:
-        found.unknown[path] = seen
+    elif keys(first):
+        found.unknown[path] = first
 
 
 def _most_special(sources: Sequence[Source]) -> list[Source]:
@@ -108,11 +123,12 @@ def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:
     if found.refused:
         return found.refused[0]
     if found.unknown:
-        path, seen = next(iter(found.unknown.items()))
+        path, line = next(iter(found.unknown.items()))
         more = f", and {len(found.unknown) - 1} more such files" if len(found.unknown) > 1 else ""
         return UnreadableLog(
-            f"{path}: no format knows its lines; their keys are {', '.join(seen)}{more}",
-            hint="synthetic formats",
+            f"{path}: {'no format knows' if len(tried) > 1 else tried[0].name + ' does not know'} its lines; their keys"
+            f" are {', '.join(keys(line))}{more}",
+            hint=f"save this map, edit it, and name it: --format my-map.toml\n\n{maps.starter(line)}",
         )
     looked = "; ".join(f"{one.name}: {one.looked_for}" for one in tried)
     what = "only logs without a whole line" if found.empty else "no logs"

@@ -36,6 +36,8 @@ class Source:
     """`late`: read only for what it says about traces that another file of the run holds."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Columns of the record that the path says (step, kind), for lines that do not say them."""
+    loose: bool = False
+    """Such logs may lie anywhere in a run: `root` is a guess, and a folder that is named by hand is the run."""
 
     @cached_property
     def name(self) -> str:

@@ -1,0 +1,247 @@
+"""A log of another trainer is read by ten lines of TOML; what is wrong in a map or unknown in a log is told."""
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import synthetic
+from synthetic.cli import main
+from synthetic.errors import UnreadableLog
+from synthetic.formats import FORMATS
+from tests.episodes import write
+
+MAP = """
+name = "my-trainer"
+keys = ["question", "generation"]
+
+[columns]
+prompt = "question"
+response = "generation"
+"""
+
+LINE = {
+    "question": "What is 1 + 1?",
+    "generation": "<think>one and one</think>2",
+    "score": "1.0",
+    "judge": {"correct": True, "notes": ["a", "b"]},
+    "answer": 2,
+    "id": "q1",
+    "sample": 0,
+}
+
+
+class Mapped:
+    """Rows of lines read by a map; what the last capture did."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done = synthetic.Captured("none yet")
+
+    def __call__(self, text, *lines, name="step_3/part.jsonl"):
+        (self.folder / "my-map.toml").write_text(text, "utf-8")
+        write(self.folder / "run" / name, lines)
+        store = self.folder / "store"
+        self.done = synthetic.capture(self.folder / "run", into=store, format=str(self.folder / "my-map.toml"))
+        return synthetic.scan(store).collect().to_dicts()
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    return Mapped(tmp_path)
+
+
+def test_ten_lines_of_toml_read_a_log(mapped):
+    text = """
+    name = "my-trainer"
+    keys = ["question", "generation", "score"]
+
+    [columns]
+    prompt = "question"
+    response = "generation"
+    reward = "score"
+    recorded_verdict = "judge.correct"
+    ground_truth = "answer"
+    trace_id = { template = "{id}-{sample}" }
+    step = { file = "step_([0-9]+)" }
+    domain = { value = "math" }
+    """
+    (row,) = mapped(text, LINE)
+    wanted = {
+        "row_id": "q1-0/0",
+        "framework": "my-trainer",
+        "run_name": "run",
+        "kind": "train",
+        "reward": 1.0,
+        "recorded_verdict": True,
+        "ground_truth": "2",
+        "step": 3,
+        "domain": "math",
+        "num_prompt_messages": 1,
+        "num_turns": 1,
+        "text_form": "parsed",
+        "log_file": "step_3/part.jsonl",
+    }
+    assert {name: row[name] for name in wanted} == wanted
+    assert [(m["role"], m["content"]) for m in row["messages"]] == [
+        ("user", "What is 1 + 1?"),
+        ("assistant", "<think>one and one</think>2"),
+    ]
+    assert json.loads(row["extra"]) == {k: v for k, v in LINE.items() if k not in {"question", "generation"}}
+
+
+def test_attempts_without_ids_get_the_same_ones_again(mapped, tmp_path):
+    rows = mapped(MAP, LINE, LINE)
+    assert len({row["trace_id"] for row in rows}) == 2
+    copy = tmp_path / "elsewhere" / "run"
+    copy.parent.mkdir()
+    (tmp_path / "run").rename(copy)
+    synthetic.capture(copy, into=tmp_path / "other", format=str(tmp_path / "my-map.toml"))
+    again = synthetic.scan(tmp_path / "other").collect()
+    assert again["trace_id"].to_list() == [row["trace_id"] for row in rows]
+
+
+def test_a_line_of_columns_is_a_row_for_each_value(mapped):
+    text = """
+    name = "columns"
+    keys = ["prompt", "completion", "step"]
+    line = "columns"
+    reward_keys = ".*Reward"
+    reward = "sum"
+
+    [columns]
+    prompt = "prompt"
+    response = "completion"
+    step = "step"
+    """
+    line = {
+        "step": ["7", "7"],
+        "prompt": ["p", "p"],
+        "completion": ["a", "b"],
+        "fmtReward": [0.5, 0],
+        "accReward": [1, 0],
+    }
+    first, second = mapped(text, line)
+    assert [m["content"] for m in first["messages"] + second["messages"]] == ["p", "a", "p", "b"]
+    assert (first["reward"], second["reward"], first["step"]) == (1.5, 0.0, 7)
+    assert first["rewards"][1] == {"name": "accReward", "score": 1.0, "weight": 1.0}
+    assert json.loads(first["extra"]) == {k: v for k, v in line.items() if k not in {"prompt", "completion"}}
+    assert second["extra"] is None
+
+
+def test_a_line_of_a_group_is_a_row_for_each_member(mapped):
+    text = """
+    name = "groups"
+    keys = ["samples"]
+    within = "samples"
+    [columns]
+    prompt = "task"
+    response = "text"
+    sample_index = "n"
+    reward = { path = "token_scores", sum = true }
+    """
+    group = {"task": "q", "samples": [{"text": "a", "n": 0, "token_scores": [0, 0.5, 0.5]}, {"text": "b", "n": 1}]}
+    first, second = mapped(text, group)
+    assert (first["sample_index"], first["reward"], second["sample_index"], second["reward"]) == (0, 1.0, 1, None)
+    assert first["problem_id"] == second["problem_id"]
+
+
+def test_lists_of_one_and_json_in_strings_are_opened(mapped):
+    text = """
+    name = "boxed"
+    keys = ["content"]
+    unwrap = true
+    json = ["sampling_params"]
+    skip = ["token_ids"]
+    [columns]
+    messages = "content"
+    sampling = "sampling_params"
+    """
+    content = [[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 3}]]
+    (row,) = mapped(
+        text, {"content": content, "token_ids": [[1, 2]], "sampling_params": '{"temperature": 0.5, "url": "x"}'}
+    )
+    assert (row["num_prompt_messages"], row["text_form"]) == (1, "native")
+    assert json.loads(row["sampling"]) == {"temperature": 0.5}
+    assert json.loads(row["extra"])["content"] == content, "a message's weight has no column"
+    assert "token_ids" not in row["extra"]
+
+
+def test_words_for_right_and_wrong_are_the_maps(mapped):
+    text = MAP + 'recorded_verdict = { path = "grade", right = ["good"], wrong = ["bad"] }'
+    rows = mapped(text, *[LINE | {"grade": grade} for grade in ("good", "bad", "unsure", None)])
+    assert [row["recorded_verdict"] for row in rows] == [True, False, None, None]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"score": "yes"}, {"score": [1]}, {"n": 1.5}, {"generation": None}, {"generation": 7}, {"question": [7]}]
+)
+def test_a_line_that_does_not_fit_is_set_aside(mapped, wrong):
+    rows = mapped(MAP + 'reward = "score"\nsample_index = "n"\n', LINE | wrong, LINE)
+    assert (len(rows), mapped.done.captured, mapped.done.quarantined) == (1, 1, 1)
+
+
+def test_a_row_of_parquet_is_read_by_a_map(tmp_path):
+    (tmp_path / "my-map.toml").write_text(MAP, "utf-8")
+    (tmp_path / "run").mkdir()
+    pl.DataFrame([{"question": "q", "generation": "a"}] * 3).write_parquet(tmp_path / "run" / "part.parquet")
+    done = synthetic.capture(tmp_path / "run", into=tmp_path / "store", format=str(tmp_path / "my-map.toml"))
+    assert (done.captured, done.rows) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = 3", "Expected `str`, got `int`"),
+        (MAP + 'rewrad = "x"', "columns.rewrad is no column; there are prompt, response, messages, trace_id"),
+        ("colour = 1\n" + MAP, "unknown field `colour`"),
+        (MAP + "reward = {}", "columns.reward has no value; it takes one of path, file, template, value"),
+        (MAP + 'reward = { path = "a", value = 1 }', "columns.reward has path and value; it takes one of"),
+        (MAP + 'reward = { path = "a", right = [1] }', "`right` or `wrong`, which only recorded_verdict takes"),
+        (MAP + 'step = { file = "([" }', "'([' is no regular expression"),
+        (MAP + 'messages = "m"', "names `messages` beside `prompt` or `response`"),
+        ('name = "m"\nkeys = ["a"]\n[columns]\nreward = "a"', "neither `messages` nor `response`"),
+        ('name = "m"\nkeys = []\n[columns]\nresponse = "a"', "`keys` is empty"),
+        ("name = ", "Invalid value"),
+    ],
+)
+def test_a_mistake_in_a_map_is_told(tmp_path, text, said):
+    (tmp_path / "my-map.toml").write_text(text, "utf-8")
+    with pytest.raises(UnreadableLog, match=re.escape(said)) as caught:
+        synthetic.capture(tmp_path, into=tmp_path / "store", format=str(tmp_path / "my-map.toml"))
+    assert "my-map.toml: " in str(caught.value)
+
+
+def test_an_unknown_log_gives_a_map_to_edit_that_reads_it(tmp_path, capsys):
+    write(tmp_path / "run" / "part.jsonl", [LINE, LINE | {"sample": 1, "id": "q2"}])
+    assert main(["capture", str(tmp_path / "run"), "--into", str(tmp_path / "store")]) == 1
+    told = capsys.readouterr().err
+    assert "part.jsonl: no format knows its lines; their keys are question, generation, score, judge" in told
+    starter = "\n".join(line[7:] for line in told.splitlines()[3:])
+    (tmp_path / "my-map.toml").write_text(starter, "utf-8")
+    given = [
+        "capture",
+        str(tmp_path / "run"),
+        "--into",
+        str(tmp_path / "store"),
+        "--format",
+        str(tmp_path / "my-map.toml"),
+    ]
+    assert main(given) == 0
+    facts = synthetic.scan(tmp_path / "store").collect()
+    assert facts["reward"].to_list() == [1.0, 1.0]
+    assert facts["trace_id"].to_list() == ["q1", "q2"]
+
+
+def test_a_log_that_is_not_the_maps_is_told(mapped):
+    with pytest.raises(UnreadableLog, match="my-trainer does not know its lines; their keys are prompt, output"):
+        mapped(MAP, {"prompt": "q", "output": "a"})
+
+
+def test_every_map_that_ships_has_a_name_of_its_own():
+    shipped = sorted(
+        path.stem for path in (Path(synthetic.__file__).parent.parent / "pipelines" / "maps").glob("*.toml")
+    )
+    assert [name for name in FORMATS if name in shipped] == shipped
