@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any  # Any: JSON
 from urllib.parse import parse_qs
 
+from tests.hub import xet
 from tests.hub.repos import WHEN, Refused, Repo, is_large, judged
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ POINTS = [
     ("info", "GET", r"/api/datasets/(?P<id>[^/]+/[^/]+)(?:/revision/(?P<rev>[^/]+))?"),
     ("batch", "POST", r"/datasets/(?P<id>[^/]+/[^/]+)\.git/info/lfs/objects/batch"),
     ("verify", "POST", r"/verify/(?P<oid>[0-9a-f]{64})"),
+    ("access", "GET", r"/api/datasets/(?P<id>[^/]+/[^/]+)/xet-write-token/(?P<rev>[^/]+)"),
     ("resolve", "HEAD|GET", r"/datasets/(?P<id>[^/]+/[^/]+)/resolve/(?P<rev>[^/]+)/(?P<path>.*)"),
     ("put", "PUT", r"/store/(?P<oid>[0-9a-f]{64})"),
     ("get", "HEAD|GET", r"/store/(?P<oid>[0-9a-f]{64})"),
+    *xet.POINTS,
 ]
+OVER_XET = {point for point, _, _ in xet.POINTS}
 
 Answer = tuple[int, bytes, dict[str, str]]
 
@@ -51,7 +55,10 @@ class Answers:
         self.token = token
 
     def give(self, point: str, given: dict[str, str]) -> Answer:
-        answer = getattr(self, point)(**given)
+        over_xet = point in OVER_XET
+        answer: Any = (
+            self.hub.xet.answer(point, self.token, self.body, **given) if over_xet else getattr(self, point)(**given)
+        )
         return (
             answer
             if isinstance(answer, tuple)
@@ -187,6 +194,10 @@ class Answers:
         if json.loads(self.body)["size"] != len(self.hub.stored.get(oid, b"")):
             raise Refused(400, "not stored")
         return {}
+
+    def access(self, id: str, rev: str) -> Any:
+        self.repo(id, write=True, rev=rev)
+        return self.hub.xet.access(self.hub.storage)
 
     def commit(self, id: str, rev: str) -> Any:
         commit = self.repo(id, write=True, rev=rev).apply(rev, self.body, self.hub.stored)

@@ -1,9 +1,11 @@
-"""A running Hub, someone who pushes to it, and releases to push."""
+"""A running Hub, the ways to it, someone who pushes to it, and releases to push."""
 
 import pytest
+from huggingface_hub import constants
 
 from tests.hub.pushing import Pusher, released
 from tests.hub.server import Hub
+from tests.hub.transports import TRANSPORTS
 from tests.releases import attempts
 
 
@@ -41,6 +43,15 @@ def hub():
     running = Hub()
     yield running
     running.close()
+
+
+@pytest.fixture(params=list(TRANSPORTS))
+def transport(request):
+    """How large files go to the Hub in this test."""
+    before = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = request.param == "lfs"  # the client's switch: it looks at each upload
+    yield TRANSPORTS[request.param]
+    constants.HF_HUB_DISABLE_XET = before
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from synthetic import manifest, recipe
 from synthetic.hub import Pushed
 from synthetic.hub.remote import Patience
 from tests.hub.server import Hub
+from tests.hub.transports import Transport
 from tests.releases import store
 from tests.rows import Row
 
@@ -61,16 +62,20 @@ def remote_tree(hub: Hub, revision: str = "main", repo: str = REPO) -> Mapping[s
     return {path: blob.sha256 for path, blob in hub.repos[repo].at(revision).tree.items() if path != ".gitattributes"}
 
 
-def loaded(hub: Hub, token: str, revision: str, home: Path, *, streaming: bool) -> list[str]:
-    """The rows that `datasets` reads of the default config at a revision, in a process of its own."""
-    code = (
-        "import datasets, json\n"
-        f"rows = datasets.load_dataset({REPO!r}, split='train', revision={revision!r}, streaming={streaming})\n"
-        "print(json.dumps(sorted(row['row_id'] for row in rows)))"
-    )
-    environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(home)}
-    line = [sys.executable, "-c", code]
+LOAD = f"""
+import datasets, json, sys
+for revision in sys.argv[1:]:
+    for streaming in (True, False):
+        rows = datasets.load_dataset({REPO!r}, split="train", revision=revision, streaming=streaming)
+        print(json.dumps(sorted(row["row_id"] for row in rows)))
+"""
+
+
+def loaded(hub: Hub, token: str, home: Path, transport: Transport, *revisions: str) -> list[list[str]]:
+    """The rows that `datasets` reads of the default config at each revision, streaming and then not."""
+    there = {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(home)}
+    line = [sys.executable, "-c", LOAD, *revisions]
+    environment = os.environ | there | transport.environment
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout)
-    return found
+    return [json.loads(row_ids) for row_ids in done.stdout.splitlines()]

@@ -131,7 +131,7 @@ class Repo:
             elif key == "file":
                 tree[value["path"]] = Blob(base64.b64decode(value["content"]), False)
             elif key == "lfsFile":
-                if value["oid"] not in stored:
+                if value["oid"] not in stored or len(stored[value["oid"]]) != value["size"]:
                     raise Refused(400, f"LFS pointer pointed to a file that does not exist: {value['path']}")
                 tree[value["path"]] = Blob(stored[value["oid"]], True, value["oid"])
             elif key == "deletedFile":

@@ -1,8 +1,8 @@
 """The Hub's HTTP on loopback: what `huggingface_hub` and `datasets` call, a log of every request, faults on demand.
 
-Large files are stored by a second server on another port, so that a token sent there would show. Known and left out:
-Xet, the git protocol, gating, the dataset viewer. What it answers is taken from the clients' source and from the Hub's
-documentation, not from the live Hub.
+Large files come over LFS or Xet to a second server on another port, so that a token sent there would show. Known and
+left out: downloads over Xet, the git protocol, gating, the dataset viewer. What it answers is taken from the clients'
+source and from the Hub's documentation, not from the live Hub.
 """
 
 import base64
@@ -20,8 +20,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.hub.answers import POINTS, Answers
 from tests.hub.repos import Refused, Repo
+from tests.hub.xet import Xet
 
-WRITES = {"create", "put", "commit", "tag", "discuss"}
+WRITES = {"create", "put", "xorb", "register", "commit", "tag", "discuss"}
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Call:
     path: str
     body: bytes
     authorized: bool
+    """Whether a token came with it that is not the storage's own."""
     at: float
     status: int = 0
     fault: str | None = None
@@ -72,6 +74,7 @@ class Hub:
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.stored: dict[str, bytes] = {}
+        self.xet = Xet(self.stored)
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.before: dict[str, list[Callable[[], object]]] = {}
@@ -130,7 +133,8 @@ class Handler(BaseHTTPRequestHandler):
             ("unknown", None),
         )
         body, token = self._body(), (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        call = Call(point, self.command, unquote(self.path), body, "Authorization" in self.headers, time.monotonic())
+        authorized = token not in ("", self.hub.xet.token)
+        call = Call(point, self.command, unquote(self.path), body, authorized, time.monotonic())
         with self.hub.lock:
             self.hub.calls.append(call)
             fault = next((fault for fault in self.hub.faults if fault.strikes(point)), None)
@@ -155,8 +159,8 @@ class Handler(BaseHTTPRequestHandler):
                     {"X-Error-Code": refused.code} if refused.code else {}
                 )
             if fault and fault.kind == "rot":
-                oid = given["oid"]
-                self.hub.stored[oid] = self.hub.stored[oid][:-1] + b"?"
+                newest = next(reversed(self.hub.stored))
+                self.hub.stored[newest] = self.hub.stored[newest][:-1] + b"?"
         if fault and fault.kind == "stall":
             time.sleep(1)
         if fault and fault.kind == "lost":

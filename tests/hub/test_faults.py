@@ -12,6 +12,8 @@ from tests.releases import copied, tree
 
 READS = ["whoami", "info", "refs", "tree", "commits", "resolve", "get"]
 WRITES = ["validate", "create", "preupload", "batch", "put", "verify", "commit", "tag"]
+CALLS = [("lfs", point) for point in READS + WRITES]
+CALLS += [("xet", point) for point in ("access", "known_chunk", "xorb", "register_v2", "register", "commit")]
 
 
 def assert_pushed_once(hub, release, done):
@@ -26,23 +28,23 @@ def assert_pushed_once(hub, release, done):
 
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
-@pytest.mark.parametrize("point", READS + WRITES)
-def test_one_passing_failure_of_any_call_is_survived(hub, push, small, point, kind):
+@pytest.mark.parametrize(("transport", "point"), CALLS, indirect=["transport"])
+def test_one_passing_failure_of_any_call_is_survived(hub, push, transport, small, point, kind):
     hub.fail(point, kind)
     assert_pushed_once(hub, small, push(small))
     assert kind in {call.fault for call in hub.calls if call.point == point}
 
 
-def test_a_failure_of_every_seventh_call_is_survived(hub, push, small):
+def test_a_failure_of_every_seventh_call_is_survived(hub, push, transport, small):
     hub.fail("any", every=7)
     assert_pushed_once(hub, small, push(small))
 
 
 @pytest.mark.parametrize("status", [500, 429])
-def test_a_commit_that_was_refused_for_now_is_sent_again(hub, push, small, status):
+def test_a_commit_that_was_refused_for_now_is_sent_again(hub, push, transport, small, status):
     hub.fail("commit", status=status)
     assert_pushed_once(hub, small, push(small))
-    assert hub.points("put", "commit") == ["put", "put", "commit", "commit"]
+    assert hub.points(transport.send, "commit") == [transport.send, transport.send, "commit", "commit"]
 
 
 def test_the_hub_says_how_long_to_wait(hub, push, small):
@@ -75,7 +77,7 @@ def test_a_failure_that_stays_is_named_after_some_tries(hub, push, small, point)
 
 @pytest.mark.parametrize("kind", ["lost", "lost_504"])
 @pytest.mark.parametrize("point", ["create", "commit", "tag"])
-def test_a_lost_answer_is_neither_an_error_nor_a_second_time(hub, push, small, point, kind):
+def test_a_lost_answer_is_neither_an_error_nor_a_second_time(hub, push, transport, small, point, kind):
     hub.fail(point, kind)
     assert_pushed_once(hub, small, push(small))
     assert hub.points("commit", "tag") == ["commit", "tag"]
@@ -88,7 +90,7 @@ def test_a_commit_that_never_answers_is_looked_for(hub, push, small):
     assert hub.points("commit") == ["commit"]
 
 
-def test_a_lost_answer_to_a_commit_with_deletions_is_no_second_commit(hub, push, v1, v11):
+def test_a_lost_answer_to_a_commit_with_deletions_is_no_second_commit(hub, push, transport, v1, v11):
     push(v1)
     hub.fail("commit", "lost")
     assert push(v11).plan.delete
@@ -120,13 +122,13 @@ def test_a_lost_pull_request_is_not_opened_twice(hub, push, v1, v11):
 # ---- other writers
 
 
-def test_another_writers_commit_stays_and_ours_follows_it(hub, push, small):
+def test_another_writers_commit_stays_and_ours_follows_it(hub, push, transport, small):
     hub.before["commit"] = [lambda: hub.repos[REPO].write("notes.md", b"mine")]
     assert_pushed_once(hub, small, push(small))
     titles = [commit.title for commit in hub.repos[REPO].history("main")]
     assert titles == ["Release sums 1.0.0", "another writer", "initial commit"]
     assert "notes.md" in remote_tree(hub)
-    assert len(hub.points("put")) == 2
+    assert len(hub.points(transport.send)) == 2
 
 
 def test_a_writer_who_is_always_first_ends_the_push_after_some_tries(hub, push, small):
@@ -197,19 +199,20 @@ def test_a_full_storage_is_named_and_the_next_push_sends_only_the_rest(hub, push
     assert not stored & {call.path.removeprefix("/store/") for call in hub.calls if call.point == "put"}
 
 
-def test_an_expired_address_is_asked_for_again(hub, push, small):
-    hub.fail("put", status=403)
+def test_an_expired_address_is_asked_for_again(hub, push, transport, small):
+    hub.fail(transport.send, status=403)
     assert_pushed_once(hub, small, push(small))
+    assert len(hub.points(transport.ask)) == 3
 
 
-def test_bytes_that_rot_in_the_storage_are_noticed_and_get_no_tag(hub, push, small):
-    hub.fail("put", "rot", times=2)
+def test_bytes_that_rot_in_the_storage_are_noticed_and_get_no_tag(hub, push, transport, small):
+    hub.fail(transport.stores[-1], "rot", times=2)
     with pytest.raises(HubFailed, match="reads back with other bytes"):
         push(small)
     assert hub.repos[REPO].tags == {}
 
 
-def test_a_file_that_changes_during_the_push_is_not_committed(hub, push, v1, tmp_path):
+def test_a_file_that_changes_during_the_push_is_not_committed(hub, push, transport, v1, tmp_path):
     folder = copied(v1, tmp_path / "sums")
     hub.before["create"] = [lambda: (folder / shards(folder)[0]).write_bytes(b"PAR1 something else PAR1")]
     with pytest.raises(HubFailed, match="changed during the push"):
@@ -220,7 +223,7 @@ def test_a_file_that_changes_during_the_push_is_not_committed(hub, push, v1, tmp
 # ---- the token
 
 
-def test_the_token_is_in_no_log_no_output_and_no_error(hub, push, small, caplog, capfd):
+def test_the_token_is_in_no_log_no_output_and_no_error(hub, push, transport, small, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     hub.fail("commit", times=2)
     push(small)
@@ -230,4 +233,5 @@ def test_the_token_is_in_no_log_no_output_and_no_error(hub, push, small, caplog,
     said = caplog.text + "".join(capfd.readouterr()) + str(refused.value) + repr(refused.value)
     assert push.token not in said
     assert reader not in said
+    assert hub.xet.token not in said
     assert not any(push.token.encode() in call.body or push.token in call.path for call in hub.calls)

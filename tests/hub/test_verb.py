@@ -2,37 +2,66 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from tests.hub.pushing import REPO, released, remote_tree
-from tests.releases import attempt, attempts, command, tree
+from tests.hub.pushing import REPO, released, remote_tree, shards
+from tests.releases import ROOT, attempt, attempts, command, tree
 
 
 @pytest.fixture
-def verb(hub, push, tmp_path):
+def environment(hub, push, tmp_path):
+    """A user's: with nothing in it that keeps huggingface_hub from telling about this machine."""
+    theirs = {"HF_ENDPOINT": hub.url, "HF_TOKEN": push.token, "HF_HOME": str(tmp_path / "home")}
+    return os.environ | theirs | {"HF_HUB_DISABLE_TELEMETRY": ""}
+
+
+@pytest.fixture
+def verb(hub, push, environment):
     """Run `synthetic push` against the Hub; give exit code, output and errors."""
 
-    def run(*arguments, **environment):
-        home = {"HF_ENDPOINT": hub.url, "HF_TOKEN": push.token, "HF_HOME": str(tmp_path / "home")}
-        done = command("push", *arguments, env=os.environ | home | environment)
+    def run(*arguments, **more):
+        done = command("push", *arguments, env=environment | more)
         assert push.token not in done.stdout + done.stderr
+        assert not {"unknown", "telemetry"} & set(hub.points())
         return done.returncode, done.stdout, done.stderr
 
     return run
 
 
-def test_a_push_prints_the_page_the_tag_and_the_line_that_loads_it(hub, verb, small):
-    code, out, err = verb(small, REPO)
+def test_a_push_prints_the_page_the_tag_and_the_line_that_loads_it(hub, verb, transport, small):
+    code, out, err = verb(small, REPO, **transport.environment)
     assert (code, err) == (0, "")
     assert f"pushed  →  {hub.url}/datasets/{REPO}" in out
     assert "the repository was made: private" in out
     assert "tag v1.0.0" in out
     assert 'load_dataset("ana/sums", "sft_verified", split="train", revision="v1.0.0")' in out
     assert remote_tree(hub) == tree(small)
-    assert "unknown" not in hub.points()
-    code, out, _ = verb(small, REPO)
+    assert transport.send in hub.points()
+    code, out, _ = verb(small, REPO, **transport.environment)
     assert out.startswith("unchanged: the Hub holds this release already, nothing was sent")
+
+
+def test_a_push_after_one_that_was_killed_sends_at_most_one_shard_again(hub, verb, environment, transport, v1):
+    line = [sys.executable, "-m", "synthetic.cli", "push", str(v1), REPO]
+    killed = subprocess.Popen(line, env=environment | transport.environment, cwd=ROOT)
+
+    def kill_at_the_fifth():
+        if len(hub.stored) == 4:
+            killed.kill()
+        else:
+            hub.before[transport.send] = [kill_at_the_fifth]
+
+    hub.before[transport.send] = [kill_at_the_fifth]
+    assert killed.wait(timeout=60) == -signal.SIGKILL
+    assert len(hub.points(transport.send)) == 5
+    assert verb(v1, REPO, **transport.environment)[0] == 0
+    assert len(hub.points(transport.send)) <= len(shards(v1)) + 1
+    assert hub.points("commit", "tag") == ["commit", "tag"]
+    assert remote_tree(hub) == tree(v1)
 
 
 def test_a_dry_run_prints_the_plan(hub, verb, small):
