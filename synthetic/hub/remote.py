@@ -46,6 +46,7 @@ FAILURES = (httpx2.HTTPError, OSError, RuntimeError, ValueError)
 """What a call through huggingface_hub can raise when the Hub, the network or an upload fails."""
 
 PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
+TOLD_BY_XET = re.compile(r"HTTP status \w+ error \((\d{3})\b[^)]*\).*?(https?://\S+)")
 TOKEN_PAGE = "huggingface.co/settings/tokens"  # noqa: S105 - an address
 
 
@@ -277,11 +278,11 @@ class Remote:
 
     def passing(self, error: BaseException) -> bool:
         """Whether a failure may pass by itself."""
-        answer = _answer(error)
-        if answer is not None:
-            # A storage's address expires; asking the Hub again gives a new one.
-            expired = answer.status_code == 403 and not str(answer.url).startswith(self._api.endpoint)
-            return answer.status_code in PASSING or expired
+        status, url = _status(error)
+        if status is not None:
+            # A storage's address or token expires; asking the Hub again gives a new one.
+            expired = status in (401, 403) and not url.startswith(self._api.endpoint)
+            return status in PASSING or expired
         if isinstance(error, OfflineModeIsEnabled | LocalTokenNotFoundError):
             return False
         return isinstance(error, httpx2.TransportError | JSONDecodeError | ConnectionError | RuntimeError) or (
@@ -290,11 +291,10 @@ class Remote:
 
     def named(self, what: str, error: BaseException) -> SyntheticError:
         """A failure as a person should read it."""
-        answer = _answer(error)
         text = f"{self.repo}: {what}: {self._said(error)}"
         if isinstance(error, LocalTokenNotFoundError):
             return PushRefused("there is no token for the Hub", hint=f"hf auth login, with a token from {TOKEN_PAGE}")
-        match answer.status_code if answer is not None else None:
+        match _status(error)[0]:
             case 401:
                 return PushRefused(text, hint=f"hf auth login, with a new token from {TOKEN_PAGE}")
             case 403:
@@ -331,6 +331,15 @@ def _answer(error: BaseException | None) -> httpx2.Response | None:
             return error.response
         error = error.__cause__
     return None
+
+
+def _status(error: BaseException) -> tuple[int | None, str]:
+    """The status of the answer that a failure comes from, and whose answer it was; None: there was no answer."""
+    if (answer := _answer(error)) is not None:
+        return answer.status_code, str(answer.url)
+    # hf_xet raises a ConnectionError for every refused request, and says the status only in its text.
+    told = TOLD_BY_XET.search(str(error)) if isinstance(error, ConnectionError) else None
+    return (int(told[1]), told[2]) if told else (None, "")
 
 
 def _asked_to_wait(error: BaseException | None) -> float:

@@ -188,15 +188,26 @@ def test_a_push_that_ended_before_its_tag_only_tags(hub, push, small):
     assert_pushed_once(hub, small, done)
 
 
-def test_a_full_storage_is_named_and_the_next_push_sends_only_the_rest(hub, push, small):
-    hub.fail("put", status=507, nth=2)
+def test_a_full_storage_is_named_and_the_next_push_sends_only_the_rest(hub, push, transport, small):
+    hub.fail(transport.send, status=507, nth=2, times=1000)
     with pytest.raises(HubFailed, match="507") as failed:
         push(small)
     assert "make room" in str(failed.value.hint)
-    stored = set(hub.stored)
+    assert push.waits == []
+    assert len(hub.stored) == 1
+    hub.faults.clear()
     hub.calls.clear()
     assert_pushed_once(hub, small, push(small))
-    assert not stored & {call.path.removeprefix("/store/") for call in hub.calls if call.point == "put"}
+    assert hub.points(transport.send, "commit", "tag") == [transport.send, "commit", "tag"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_right_that_ends_during_the_push_is_named_at_once(hub, push, transport, small, status):
+    hub.fail(transport.ask, status=status, nth=2, times=1000)
+    with pytest.raises(PushRefused, match=str(status)):
+        push(small)
+    assert push.waits == []
+    assert hub.points("commit") == []
 
 
 def test_an_expired_address_is_asked_for_again(hub, push, transport, small):

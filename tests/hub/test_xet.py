@@ -7,9 +7,10 @@ import struct
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
+from synthetic.errors import PushRefused
 from tests.hub.pushing import REPO
 from tests.hub.repos import Refused, Repo
-from tests.hub.xet import GROUPED_LZ4, LZ4, PLAIN
+from tests.hub.xet import GROUPED_LZ4, LZ4, PLAIN, Chunk
 
 over_xet = pytest.mark.parametrize("transport", ["xet"], indirect=True)
 
@@ -31,6 +32,20 @@ def test_files_of_every_compression_are_rebuilt(hub, push, transport):
     chunks = next(iter(hub.xet.xorbs.values()))
     assert len(chunks) > len(files)
     assert {chunk.compression for chunk in chunks} == {PLAIN, LZ4, GROUPED_LZ4}
+
+
+@over_xet
+@pytest.mark.parametrize("first", [b"?", b""])
+def test_a_file_of_damaged_chunks_is_not_taken(hub, push, transport, small, first):
+    def damage():
+        for name, chunks in hub.xet.xorbs.items():
+            hub.xet.xorbs[name] = [Chunk(first + chunk.content[1:], chunk.compression) for chunk in chunks]
+
+    hub.before["register"] = [damage]
+    with pytest.raises(PushRefused, match="400"):
+        push(small)
+    assert hub.stored == {}
+    assert hub.points("commit") == []
 
 
 def test_the_token_of_the_hub_is_none_of_the_storage(hub, push):
