@@ -1,9 +1,10 @@
 """One line of JSON, decoded so that nothing is lost and nothing is decoded in vain.
 
 Objects are taken apart a level at a time into `Raw` pieces: token arrays, most of a training log's bytes, are
-skipped without building Python objects. A line that strict JSON refuses but Python's `json` reads (NaN,
-1e999, lone surrogates) is repaired: the value becomes null or U+FFFD, and what stood there is reported by its
-JSON pointer.
+skipped without building Python objects. An object with a key twice is refused: which of the two a reader takes is its
+own affair, and a log must not say different things to different readers. A line that strict JSON refuses but Python's
+`json` reads (NaN, 1e999, lone surrogates) is repaired: the value becomes null or U+FFFD, and what stood there is
+reported by its JSON pointer.
 """
 
 import json
@@ -25,12 +26,16 @@ NULL = Raw(b"null")
 _object = msgspec.json.Decoder(Fields)
 _objects = msgspec.json.Decoder(list[Fields])
 _value = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def fields(raw: bytes | Raw) -> Fields:
-    """The members of a JSON object, each still undecoded."""
-    return _object.decode(raw)
+    """The members of a JSON object, each still undecoded. Raises `BadLine` for a key that stands twice."""
+    members = _object.decode(raw)
+    if _size(members) != len(memoryview(raw)):
+        _refuse_repeated(raw)
+    return members
 
 
 def keys(line: bytes) -> tuple[str, ...]:
@@ -42,13 +47,40 @@ def keys(line: bytes) -> tuple[str, ...]:
 
 
 def objects(raw: bytes | Raw) -> list[Fields]:
-    """The members of each object in a JSON array of objects."""
-    return _objects.decode(raw)
+    """The members of each object in a JSON array of objects. Raises `BadLine` for a key that stands twice in one."""
+    found = _objects.decode(raw)
+    if sum(map(_size, found)) + max(len(found), 1) + 1 != len(memoryview(raw)):
+        _refuse_repeated(raw)
+    return found
 
 
 def value(raw: bytes | Raw) -> Json:
-    """The JSON value, decoded whole."""
-    return _value.decode(raw)
+    """The JSON value, decoded whole. Raises `BadLine` for a key that stands twice in an object."""
+    found = _value.decode(raw)
+    # What is written again as it was had each key once. Seldom else: other spaces, escapes or numbers.
+    if isinstance(found, dict | list) and found and _encode(found) != bytes(raw):
+        _refuse_repeated(raw)
+    return found
+
+
+def _size(members: Fields) -> int:
+    """Bytes of an object without blanks and escapes in its keys."""
+    return sum(len(key.encode()) + 4 + len(memoryview(raw)) for key, raw in members.items()) + (1 if members else 2)
+
+
+def _refuse_repeated(raw: bytes | Raw) -> None:
+    """Raise `BadLine` if an object has a key twice."""
+    json.loads(bytes(raw), object_pairs_hook=_once, parse_int=str, parse_float=str)
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """The object; raises `BadLine` for a key that stands twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise BadLine(f"the key {twice[:80]!r} stands twice in an object")
+    return found
 
 
 def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
@@ -56,6 +88,7 @@ def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
     try:
         tree = json.loads(
             line.decode("utf-8-sig"),
+            object_pairs_hook=_once,
             parse_constant=_NotFinite,
             parse_float=lambda text: float(text) if math.isfinite(float(text)) else _NotFinite(text),
         )
@@ -63,6 +96,8 @@ def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
         raise BadLine(f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise BadLine("nested too deeply") from error
+    except BadLine:
+        raise
     except ValueError as error:
         raise BadLine(f"not JSON: {error}") from error
     gone: dict[str, str] = {}
