@@ -22,6 +22,7 @@ from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
 from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
 from synthetic.formats.file import Reading
 from synthetic.formats.find import find
+from synthetic.formats.format import TEXT_BYTES
 from synthetic.formats.line import keys
 from synthetic.formats.records import first_line
 from synthetic.formats.rows import late_facts, token_arrays, traces
@@ -365,6 +366,8 @@ def _log(source: Source) -> Log:
 
 def _rows(kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]) -> list[dict[str, Any]]:
     """What a line gives for shards of that kind. Raises one of `BAD`."""
+    if len(line) > TEXT_BYTES and not source.format.tokens:
+        raise BadLine(f"{len(line) / 1e6:,.0f} MB in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
     if kind == "tokens":
         return token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []
     parsed = source.format.parse(line, source, place)

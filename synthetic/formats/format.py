@@ -14,6 +14,9 @@ from typing import Any, Literal, NamedTuple  # Any: JSON values
 from synthetic.formats.file import Reading
 from synthetic.formats.records import open_log
 
+TEXT_BYTES = 64_000_000
+"""The most text of one line, token arrays not counted; a longer one is set aside."""
+
 
 class BadLine(ValueError):
     """A line that gives no row; its text is the reason, and `capture` sets the line aside."""

@@ -17,7 +17,8 @@ from typing import Any  # JSON values
 
 import msgspec
 
-from synthetic.formats.format import BadLine, Parsed, Place, Source
+from synthetic.formats.attempt import score as number
+from synthetic.formats.format import TEXT_BYTES, BadLine, Parsed, Place, Source
 from synthetic.formats.line import Fields, fields, moment, objects, value
 from synthetic.formats.messages import take, take_message, take_tools
 from synthetic.formats.private import public_errors, public_name, public_sampling
@@ -59,6 +60,8 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     else:
         raise BadLine("neither an episode (no 'traces') nor a trace (no 'nodes')")
 
+    if len(line) > TEXT_BYTES:
+        _refuse_long(rest, traces)
     common = dict(source.facts) | {"text_form": "native"}
     _take_run(rest, common)
     take(rest, common, episode_id="id", group_id=("group", "id"))
@@ -76,6 +79,17 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
 
     parsed.rows[0]["extra"] = rest | {"traces": left} if "traces" in episode else left[0]
     return parsed
+
+
+def _refuse_long(rest: Mapping[str, Any], traces: Sequence[Fields]) -> None:
+    """Raise `BadLine` if what is not token arrays is more than a line may hold."""
+    size = len(canonical_json(rest))
+    for trace in traces:
+        size += sum(len(memoryview(raw)) for key, raw in trace.items() if key != "nodes")
+        for node in objects(trace["nodes"]) if "nodes" in trace else ():
+            size += sum(len(memoryview(raw)) for key, raw in node.items() if key not in TOKENS)
+    if size > TEXT_BYTES:
+        raise BadLine(f"{size / 1e6:,.0f} MB of text in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
 
 
 # ---- one trace
@@ -287,7 +301,7 @@ def _identify(row: dict[str, Any], task: dict[str, Any] | None, episode: str) ->
 
 
 def _take_rewards(left: dict[str, Any]) -> tuple[float | None, list[dict[str, Any]] | None]:
-    """Total reward and scorers. A null scorer makes the total null; so does having none.
+    """Total reward and scorers. A null scorer makes the total null; so does having none. Raises `BadLine` for words.
 
     0.2 wrote plain numbers, already weighted: they count with weight 1.
     """
@@ -296,8 +310,7 @@ def _take_rewards(left: dict[str, Any]) -> tuple[float | None, list[dict[str, An
         return None, None
     scorers, exact = [], True
     for name, given in rewards.items():
-        plain = given if not isinstance(given, dict) else given.get("score")
-        score = float(plain) if isinstance(plain, int | float) else None
+        score = number(given.get("score") if isinstance(given, dict) else given)
         weight = given.get("weight") if isinstance(given, dict) else (None if given is None else 1.0)
         weight = float(weight) if isinstance(weight, int | float) else None
         exact &= given is None or (weight is not None and given == {"score": score, "weight": weight})
