@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 PIP := $(VENV) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
-.PHONY: setup check lint format test demo bench wheel clean
+.PHONY: setup check lint format test demo bench pictures wheel clean
 
 setup: .venv/dev.stamp
 
@@ -31,6 +31,10 @@ demo: .venv/run.stamp
 
 bench: setup
 	@$(VENV) -m benchmarks
+
+# Those of README: after a change to what the demo prints or to the top of a card.
+pictures: setup
+	@$(VENV) docs/pictures.py
 
 wheel: setup
 	@$(VENV) -m hatchling build -d dist

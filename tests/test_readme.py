@@ -1,73 +1,175 @@
-"""What README shows works: every command, every block of Python, the recipe, and the demo's output."""
+"""What README and its pages show works: every command, every block of code, every recipe, every picture."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import synthetic
 from synthetic import recipe
-from synthetic.cli import main
+from synthetic.formats import FORMATS
+from synthetic.rules import RULES
+from tests.hub.server import Hub
+from tests.pages import ROOT, blocks, read, script, targets
+from tests.releases import RUN, command
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+pictures = script("pictures")
 
-
-def blocks(language: str) -> list[str]:
-    """The code blocks of README in that language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = ("README.md", "docs/recipes.md", "docs/release.md")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder with a run in it, in which the demo was run."""
-    folder = tmp_path_factory.mktemp("home")
-    shutil.copytree(ROOT / "tests" / "logs" / "prime_rl_a", folder / "outputs" / "my-run")
-    done = subprocess.run(
-        [sys.executable, "-m", "synthetic.cli", "demo"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    (folder / "demo.txt").write_text(done.stdout, "utf-8")
+    """A folder with a run and what the pages tell to save; the demo ran in it, seen as a terminal shows it."""
+    folder: Path = tmp_path_factory.mktemp("home")
+    shutil.copytree(RUN, folder / "outputs" / "my-run")
+    (folder / "demo.txt").write_text(pictures.terminal(folder), "utf-8")
+    (folder / "my.toml").write_text(blocks("docs/recipes.md", "toml")[0].text, "utf-8")
+    (folder / "my_package.py").write_text(blocks("docs/recipes.md", "python")[0].text, "utf-8")
     return folder
 
 
-def test_the_commands_of_make_exist():
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")]
+def lines(page):
+    """The commands of a page."""
+    return [line for block in blocks(page, "sh") for line in block.text.splitlines()]
+
+
+# ---- commands
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_block_is_of_a_kind_that_no_test_looks_at(page):
+    assert {block.kind for block in blocks(page)} <= {"sh", "python", "toml", "text"}
+    assert [
+        line for line in lines(page) if not re.match(r"(make|pip install|uv (pip|tool) install|synthetic) ", line)
+    ] == []
+
+
+def test_the_commands_of_make_are_two_and_exist():
+    commands = [line for line in lines("README.md") if line.startswith("make ")]
     assert commands == ["make demo", "make test"]
-    for command in commands:
-        assert f"\n{command.removeprefix('make ')}:" in makefile
+    for name in [*commands, "make pictures"]:
+        assert f"\n{name.removeprefix('make ')}:" in read("Makefile")
 
 
-def test_the_demo_prints_what_readme_shows(home):
-    shown = next(block for block in blocks("text") if block.startswith("captured"))
-    assert (home / "demo.txt").read_text("utf-8").startswith(shown)
+def test_what_is_installed_is_this_package_with_extras_that_it_has():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    commands = [line for line in lines("README.md") if line.startswith(("pip ", "uv "))]
+    assert {line.split()[0] for line in commands} == {"pip", "uv"}
+    for line in commands:
+        wanted = shlex.split(line, comments=True)[-1]
+        name, _, extras = wanted.rstrip("]").partition("[")
+        assert name == project["name"], line
+        assert set(filter(None, extras.split(","))) <= project["optional-dependencies"].keys(), line
 
 
-def test_a_release_holds_the_files_that_readme_lists(home):
-    listed = next(block for block in blocks("text") if block.startswith("demo-release/"))
-    names = re.findall(r"^ {2}(\S+)", listed, re.MULTILINE)
-    assert len(names) == 8
-    for name in names:
-        assert (home / "demo-release" / name).is_file()
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_synthetic_runs(home, page):
+    hub = Hub()
+    hub.users["ana"].append("org")
+    away = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token(), "HF_HOME": str(home / "hf")}
+    for line in (line for line in lines(page) if line.startswith("synthetic ")):
+        done = command(*shlex.split(line, comments=True)[1:], cwd=home, env=away)
+        assert (done.returncode, done.stderr) == (0, ""), line
+    hub.close()
+    assert list(hub.repos) == (["org/name"] if page == "README.md" else [])
 
 
-def test_every_synthetic_command_runs(home, monkeypatch):
-    monkeypatch.chdir(home)
-    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("synthetic ")]
-    assert len(commands) == 3
-    for command in commands:
-        assert main(shlex.split(command, comments=True)[1:]) == 0, command
+# ---- blocks
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_every_block_of_python_runs(home, number):
-    subprocess.run([sys.executable, "-W", "error", "-c", blocks("python")[number]], cwd=home, check=True, timeout=120)
+@pytest.mark.parametrize(("page", "number"), [(page, i) for page in PAGES for i in range(len(blocks(page, "python")))])
+def test_every_block_of_python_runs(home, page, number):
+    code = blocks(page, "python")[number].text
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=home, check=True, timeout=120)
 
 
-def test_the_recipe_parses():
-    (text,) = blocks("toml")
-    read = recipe.parse(text, where="README", name="readme")
-    assert [use.name for use in read.rules("sft_verified")][-4:] == ["verified", "unique", "at_most", "where"]
+@pytest.mark.parametrize(("page", "number"), [(page, i) for page in PAGES for i in range(len(blocks(page, "toml")))])
+def test_every_recipe_makes_a_release(home, tmp_path, page, number):
+    (tmp_path / "shown.toml").write_text(blocks(page, "toml")[number].text, "utf-8")
+    line = ["release", "demo-release.store", "--to", tmp_path / "made", "--recipe", tmp_path / "shown.toml"]
+    done = command(*line, cwd=home, env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(home)])})
+    assert done.returncode == 0, done.stderr
+    for use in re.findall(r'rule = "(\S+)"', blocks(page, "toml")[number].text):
+        assert re.search(rf"^ +{use}\b", done.stdout, re.MULTILINE), use
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_release_holds_the_files_that_are_listed(home, page):
+    for block in blocks(page, "text"):
+        top, *listed = re.findall(r"^ *(\S+)", block.text, re.MULTILINE)
+        assert top == "demo-release/"
+        assert len(listed) > 5
+        for name in listed:
+            assert (home / top / name).is_file(), name
+
+
+# ---- claims
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md"])
+def test_what_is_linked_is_there(page):
+    for to in targets(page):
+        assert (ROOT / page).parent.joinpath(to).exists(), to
+
+
+def test_as_many_rows_have_a_tick_as_there_are_formats():
+    assert read("README.md").count("| ✓ |") == len(FORMATS)
+
+
+def test_every_rule_and_every_recipe_of_ours_is_named():
+    page = read("docs/recipes.md")
+    assert [name for name in [*RULES, *recipe.builtin()] if f"`{name}`" not in page] == []
+
+
+def test_the_benchmark_is_the_one_that_was_measured():
+    shown = " ".join(read("README.md").partition("## How fast")[2].partition("\n## ")[0].split())
+    (row,) = re.findall(r"^\| release \| 100,000 \|.*", read("benchmarks/README.md"), re.MULTILINE)
+    _, _, _, _, cpu_seconds, _, peak, against, _, by, _ = (cell.strip() for cell in row.split("|"))
+    assert f"{float(cpu_seconds):.0f} CPU-seconds" in shown
+    assert f"{int(peak.replace(',', '')) / 1000:.1f} GB" in shown
+    assert f"{against.split()[0]} times" in shown
+    assert by in shown
+
+
+def test_the_citation_is_of_this_version():
+    citation = dict(re.findall(r"^(\S+): (.+)", read("CITATION.cff"), re.MULTILINE))
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert (citation["title"], citation["version"]) == (project["name"], synthetic.__version__)
+    assert (citation["license"], citation["abstract"]) == (project["license"], project["description"])
+
+
+# ---- pictures
+
+
+def test_the_picture_of_the_demo_is_what_it_prints(home):
+    made = pictures.demo_svg((home / "demo.txt").read_text("utf-8"))
+    assert (pictures.PICTURES / "demo.svg").read_text("utf-8") == made, "it prints something else now: make pictures"
+
+
+def test_the_picture_of_the_demo_cuts_nothing_names_no_machine_and_loads_nothing(home):
+    printed = re.sub(r"\x1b\[[\d;]*m", "", (home / "demo.txt").read_text("utf-8"))
+    assert max(map(len, printed.splitlines())) <= pictures.COLUMNS
+    shown = (pictures.PICTURES / "demo.svg").read_text("utf-8")
+    assert re.findall(r"https?://[^\"]+|url\((?!#)|/tmp|/home|/root", shown) == ["http://www.w3.org/2000/svg"]
+
+
+def test_the_picture_of_the_card_shows_the_card(home):
+    png = (pictures.PICTURES / "card.png").read_bytes()
+    top = pictures.card_top((home / "demo-release" / "README.md").read_text("utf-8"))
+    assert top.startswith("\n# demo-reasoning-traces\n")
+    assert "## At a glance" in top
+    assert pictures.stamp(png) == pictures.digest(top), "the card says something else now: make pictures, with Chromium"
+    assert len(png) <= 300_000
+
+
+def test_the_pictures_are_in_readme():
+    assert {to for to in targets("README.md") if to.startswith("docs/pictures/")} == {
+        f"docs/pictures/{path.name}" for path in pictures.PICTURES.iterdir()
+    }
