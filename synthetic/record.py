@@ -261,13 +261,18 @@ def prompt_key(leading: Sequence[Mapping[str, Any]]) -> str | None:
     return digest(canonical_json(leading)) if leading else None
 
 
+# A run's name may be that of its folder, which a copy elsewhere has another one of; and a trainer that logs one batch
+# at several steps (TRL) says the same of it each time.
+WHERE = frozenset(("run_name", "step", "group_id"))
+"""Columns that say where a trace was met, not what it is."""
+
+
 @cache
 def _hashed_columns() -> tuple[str, ...]:
-    # A run's name may be that of its folder, which a copy elsewhere has another one of.
     published = (c for c in facts().columns if c.publish and c.part not in {"provenance", "keys"})
-    return tuple(column.name for column in published if column.name != "run_name")
+    return tuple(column.name for column in published if column.name not in WHERE)
 
 
 def content_hash(row: Mapping[str, Any]) -> str:
-    """Hash of a row's publishable content: all but provenance, the run's name, keys and late facts."""
+    """Hash of a row's publishable content: all but provenance, keys, late facts and where it was met (`WHERE`)."""
     return digest(canonical_json([str(row[n]) if n == "generated_at" else row[n] for n in _hashed_columns()]))

@@ -274,8 +274,9 @@ def test_the_prompt_key_is_null_without_a_prompt():
     assert prompt_key([{"role": "user"}]) != prompt_key([{"role": "system"}])
 
 
-def test_the_content_hash_does_not_see_provenance_keys_and_what_is_not_published():
+def test_the_content_hash_does_not_see_provenance_keys_and_where_a_trace_was_met():
     same = {"log_file": "b", "log_offset": 9, "log_digest": "d", "extra": "{}", "text_key": "k", "run_name": "r"}
+    same |= {"step": 9, "group_id": "g"}
     assert content_hash(row()) == content_hash(row(**same, content_hash="h"))
 
 
