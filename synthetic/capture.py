@@ -275,18 +275,19 @@ class _Capture:
         text = line.rstrip(b"\r")
         try:
             try:
-                rows = _rows(draft.kind, text, source, place, gone)
+                given = _given(draft.kind, text, source, place, gone)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 text, gone = repaired(text)
-                rows = _rows(draft.kind, text, source, place, gone)
+                given = _given(draft.kind, text, source, place, gone)
         except BAD as error:
             known = isinstance(error, msgspec.MsgspecError) or type(error) is BadLine
             why = str(error) if known else f"{type(error).__name__}: {error}"
             self._set_aside(draft, source, offset, line, why, stretch)
             return
-        draft.rows += rows
+        for kind, rows in given.items():
+            self.drafts.setdefault(kind, Draft(kind, source.run)).rows += rows
         stretch.captured += 1
-        stretch.rows += len(rows)
+        stretch.rows += len(given[draft.kind])
         self.done.repaired += bool(gone) and draft.kind != "tokens"
 
     def _set_aside(self, draft: Draft, source: Source, offset: int, line: bytes, why: str, stretch: Stretch) -> None:
@@ -364,11 +365,16 @@ def _log(source: Source) -> Log:
     return source.run, source.name, digest(first_line(source.format.open(source.path)) or b""), "facts"
 
 
-def _rows(kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What a line gives for shards of that kind. Raises one of `BAD`."""
+def _given(
+    kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """What a line gives for shards of that kind, and late facts beside a rollout. Raises one of `BAD`."""
     if len(line) > TEXT_BYTES and not source.format.tokens:
         raise BadLine(f"{len(line) / 1e6:,.0f} MB in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
     if kind == "tokens":
-        return token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []
+        return {kind: token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []}
     parsed = source.format.parse(line, source, place)
-    return late_facts(parsed, place, gone) if kind == "annotations" else traces(parsed, place, gone)
+    late = late_facts(parsed, place, gone)
+    if kind == "annotations":
+        return {kind: late}
+    return {kind: traces(parsed, place, gone)} | ({"annotations": late} if late else {})
