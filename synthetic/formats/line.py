@@ -39,10 +39,14 @@ def fields(raw: bytes | Raw) -> Fields:
 
 
 def keys(line: bytes) -> tuple[str, ...]:
-    """The names of a line's members; none where it is no JSON object."""
+    """The names of a line's members; none where it is no JSON object, also after repair."""
     try:
         return tuple(_object.decode(line))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return tuple(_object.decode(repaired(line)[0]))
+    except (BadLine, msgspec.MsgspecError):
         return ()
 
 
