@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any  # JSON values
 
 from synthetic.formats.format import BadLine, Parsed, Place, Source
+from synthetic.formats.private import masked
 from synthetic.record import Json, canonical_json, digest, problem_id, row_id
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_ANSWER = re.compile("answer|gold|parsed|pred|solution|target", re.IGNORECASE)
 
 
 def derived_id(source: Source, place: Place, index: int = 0) -> str:
@@ -110,6 +112,35 @@ def right(given: Json) -> bool | None:
     return bool(number) if number in {0.0, 1.0} else None
 
 
+def take_step(left: dict[str, Any]) -> int | None:
+    """The step of a line, taken where it is a number; one that is written as text stays in `left` too."""
+    match left["step"]:
+        case bool():
+            return None
+        case int():
+            return int(left.pop("step"))
+        case str() as given if given.isdecimal():
+            return int(given)
+    return None
+
+
 def text(given: Json) -> str | None:
     """Text, or JSON as text; null stays null."""
     return given if isinstance(given, str) or given is None else canonical_json(given)
+
+
+def told(name: str, given: Json) -> Json:
+    r"""What a verifier said under a name, as it may be published: texts without paths and addresses.
+
+    What it read in an answer is kept as it is: `\sqrt{3}/2` is no path.
+    """
+    if _ANSWER.search(name):
+        return given
+    match given:
+        case str():
+            return masked(given)
+        case list():
+            return [told(name, item) for item in given]
+        case dict():
+            return {key: told(key, item) for key, item in given.items()}
+    return given
