@@ -60,7 +60,7 @@ def parse_rollout_output(line: bytes, source: Source, place: Place) -> Parsed:
     _take_names(left, row)
     _take_task(left, row)
     _take_scores(left, row)
-    _take_ending(left, row)
+    _take_ending(left, row, unanswered=bool(completion and completion[-1]["tool_calls"]))
     _take_model(left, row, steps or [])
 
     parsed = Parsed()
@@ -118,11 +118,11 @@ def _take_names(left: dict[str, Any], row: dict[str, Any]) -> None:
     take(left, row, (int,), policy_start="policy_version")
     if "env_name" not in row and left.get("task") != "default":
         take(left, row, env_name="task")
-    native = left.get("example_id", left.get("id"))
+    native = left.get("example_id")  # not `id`: to 0.1.5 it counts lines, and one number stands on several problems
     if isinstance(native, int | str) and not isinstance(native, bool):
         row["native_problem_id"] = str(native)
         if isinstance(native, int):
-            left.pop("example_id" if "example_id" in left else "id")
+            del left["example_id"]
     if isinstance(left.get("eval_step"), int):
         row["step"] = left["eval_step"]
 
@@ -149,7 +149,11 @@ def _read(given: str) -> Json:
 
 
 def _take_scores(left: dict[str, Any], row: dict[str, Any]) -> None:
-    """Reward, scorers (whose weights the log does not say) and what was only counted."""
+    """Reward, scorers (whose weights the log does not say) and what was only counted.
+
+    A score that was not a number is null in the log or repaired to it, and makes the reward null: such a scorer stays
+    among the scorers, or the others would judge alone.
+    """
     row["reward"] = score(left.get("reward"))
     if _is_number(left.get("reward")):
         del left["reward"]
@@ -160,10 +164,15 @@ def _take_scores(left: dict[str, Any], row: dict[str, Any]) -> None:
         if metrics:
             del left["metrics"]
     else:
-        metrics = {name: left[name] for name in left if name not in OWN and _is_number(left[name])}
+        null = (type(None),) if row["reward"] is None else ()
+        metrics = {n: left[n] for n in left if n not in OWN and (_is_number(left[n]) or isinstance(left[n], null))}
         for name in metrics:
             del left[name]
-    judged = {name: said for name, said in metrics.items() if _is_number(said) and not MONITOR.fullmatch(name)}
+    judged = {
+        name: said
+        for name, said in metrics.items()
+        if (_is_number(said) or said is None) and not MONITOR.fullmatch(name)
+    }
     row["rewards"] = [{"name": name, "score": score(said), "weight": None} for name, said in judged.items()] or None
     row["metrics"] = {name: said for name, said in metrics.items() if name not in judged} or None
 
@@ -172,24 +181,36 @@ def _is_number(given: Json) -> bool:
     return isinstance(given, int | float) and not isinstance(given, bool)
 
 
-def _take_ending(left: dict[str, Any], row: dict[str, Any]) -> None:
-    """How it ended; an error is kept whole in `extra`."""
+def _take_ending(left: dict[str, Any], row: dict[str, Any], unanswered: bool) -> None:
+    """How it ended; an error is kept whole in `extra`.
+
+    0.1's `is_truncated` means tokens. Turns cut a rollout too, when the last reply calls tools that never answered; in
+    a single-turn environment `max_turns_reached` is the usual end.
+    """
     error = left.get("error")
     row["ok"] = not error and left.get("is_completed") is not False
     row["errors"] = public_errors([_error(error)]) if error else None
     take(left, row, stop_condition="stop_condition")
-    take(left, row, (bool,), is_truncated="is_truncated")
+    if row.get("stop_condition") == "max_turns_reached" and unanswered:
+        row["is_truncated"] = True
+    else:
+        take(left, row, (bool,), is_truncated="is_truncated")
     timing = left.get("timing")
     row["generated_at"] = moment(timing.get("start_time")) if isinstance(timing, dict) else None
 
 
 def _error(given: Json) -> Mapping[str, Json]:
-    """Type and message: of an object with the chain of errors, of a name, or of Python's own spelling."""
+    """Type, status code and message: of an object with the chain of errors, of a name, or of Python's own spelling."""
     if isinstance(given, dict):
-        return {"type": given.get("error"), "message": given.get("error_chain_str") or given.get("message")}
-    said = text(given) or ""
-    name = re.match(r"[\w.]+(?=\(|:|$)", said)
-    return {"type": name[0] if name else "Error", "message": said}
+        known = ("error_chain_repr", "error_chain_str", "message")  # the last two may be names without a message
+        said = next((text(given[key]) for key in known if given.get(key)), None) or ""
+        kind = given.get("error")
+    else:
+        said = text(given) or ""
+        name = re.match(r"[\w.]+(?=\(|:|$)", said)
+        kind = name[0] if name else "Error"
+    status = re.search(r"Error code: (\d{3})\b", said)
+    return {"type": kind, "status_code": int(status[1]) if status else None, "message": said}
 
 
 def _take_model(left: dict[str, Any], row: dict[str, Any], steps: list[dict[str, Any]]) -> None:
