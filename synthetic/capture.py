@@ -275,31 +275,36 @@ class _Capture:
         text = line.rstrip(b"\r")
         try:
             try:
-                rows = _rows(draft.kind, text, source, place, gone)
+                given = _given(draft.kind, text, source, place, gone)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 text, gone = repaired(text)
-                rows = _rows(draft.kind, text, source, place, gone)
+                given = _given(draft.kind, text, source, place, gone)
         except NotJSON as error:
-            parts = pieces(line)
-            stretch.lines += max(0, len(parts) - 1)  # each counts as a line
-            for part in parts:
-                here = Place(source.name, place.log_offset + part.offset, digest(part.line))
-                if part.whole:
-                    self._line(draft, source, here, part.line, stretch)
-                else:
-                    self._set_aside(draft, source, here.log_offset, part.line, f"torn: {error}", stretch)
-            if not parts:
-                self._set_aside(draft, source, place.log_offset, line, str(error), stretch)
+            self._pieces(draft, source, place, line, str(error), stretch)
             return
         except BAD as error:
             known = isinstance(error, msgspec.MsgspecError) or type(error) is BadLine
             why = str(error) if known else f"{type(error).__name__}: {error}"
             self._set_aside(draft, source, place.log_offset, line, why, stretch)
             return
-        draft.rows += rows
+        for kind, rows in given.items():
+            self.drafts.setdefault(kind, Draft(kind, source.run)).rows += rows
         stretch.captured += 1
-        stretch.rows += len(rows)
+        stretch.rows += len(given[draft.kind])
         self.done.repaired += bool(gone) and draft.kind != "tokens"
+
+    def _pieces(self, draft: Draft, source: Source, place: Place, line: bytes, why: str, stretch: Stretch) -> None:
+        """Take a line that is no JSON apart; each record and each fragment of it counts as a line."""
+        parts = pieces(line)
+        stretch.lines += max(0, len(parts) - 1)
+        for part in parts:
+            here = Place(source.name, place.log_offset + part.offset, digest(part.line))
+            if part.whole:
+                self._line(draft, source, here, part.line, stretch)
+            else:
+                self._set_aside(draft, source, here.log_offset, part.line, f"torn: {why}", stretch)
+        if not parts:
+            self._set_aside(draft, source, place.log_offset, line, why, stretch)
 
     def _set_aside(self, draft: Draft, source: Source, offset: int, line: bytes, why: str, stretch: Stretch) -> None:
         stretch.quarantined += 1
@@ -376,11 +381,16 @@ def _log(source: Source) -> Log:
     return source.run, source.name, digest(first_line(source.format.open(source.path)) or b""), "facts"
 
 
-def _rows(kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What a line gives for shards of that kind. Raises one of `BAD`."""
+def _given(
+    kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """What a line gives for shards of that kind, and late facts beside a rollout. Raises one of `BAD`."""
     if len(line) > TEXT_BYTES and not source.format.tokens:
         raise BadLine(f"{len(line) / 1e6:,.0f} MB in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
     if kind == "tokens":
-        return token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []
+        return {kind: token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []}
     parsed = source.format.parse(line, source, place)
-    return late_facts(parsed, place, gone) if kind == "annotations" else traces(parsed, place, gone)
+    late = late_facts(parsed, place, gone)
+    if kind == "annotations":
+        return {kind: late}
+    return {kind: traces(parsed, place, gone)} | ({"annotations": late} if late else {})
