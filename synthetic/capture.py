@@ -23,7 +23,8 @@ from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, r
 from synthetic.formats.file import Reading
 from synthetic.formats.find import find
 from synthetic.formats.format import TEXT_BYTES
-from synthetic.formats.line import keys
+from synthetic.formats.glued import pieces
+from synthetic.formats.line import NotJSON, keys
 from synthetic.formats.records import first_line
 from synthetic.formats.rows import late_facts, token_arrays, traces
 from synthetic.record import digest
@@ -243,7 +244,7 @@ class _Capture:
             if line is None:
                 self._set_aside(draft, source, offset, b"", f"{length} bytes are no line", stretch)
             elif line.strip():
-                self._line(draft, source, offset, line, stretch)
+                self._line(draft, source, Place(source.name, offset, digest(line)), line, stretch)
             size = length if line is None else len(line) + 1
             draft.bytes += size
             draft.pending_bytes += size
@@ -269,9 +270,8 @@ class _Capture:
         draft.ranges.append(stretch.range(log, generation, source))
         self.held.setdefault(log, []).append(draft.ranges[-1])
 
-    def _line(self, draft: Draft, source: Source, offset: int, line: bytes, stretch: Stretch) -> None:
+    def _line(self, draft: Draft, source: Source, place: Place, line: bytes, stretch: Stretch) -> None:
         gone: dict[str, str] = {}
-        place = Place(source.name, offset, digest(line))
         text = line.rstrip(b"\r")
         try:
             try:
@@ -279,16 +279,32 @@ class _Capture:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 text, gone = repaired(text)
                 given = _given(draft.kind, text, source, place, gone)
+        except NotJSON as error:
+            self._pieces(draft, source, place, line, str(error), stretch)
+            return
         except BAD as error:
             known = isinstance(error, msgspec.MsgspecError) or type(error) is BadLine
             why = str(error) if known else f"{type(error).__name__}: {error}"
-            self._set_aside(draft, source, offset, line, why, stretch)
+            self._set_aside(draft, source, place.log_offset, line, why, stretch)
             return
         for kind, rows in given.items():
             self.drafts.setdefault(kind, Draft(kind, source.run)).rows += rows
         stretch.captured += 1
         stretch.rows += len(given[draft.kind])
         self.done.repaired += bool(gone) and draft.kind != "tokens"
+
+    def _pieces(self, draft: Draft, source: Source, place: Place, line: bytes, why: str, stretch: Stretch) -> None:
+        """Take a line that is no JSON apart; each record and each fragment of it counts as a line."""
+        parts = pieces(line)
+        stretch.lines += max(0, len(parts) - 1)
+        for part in parts:
+            here = Place(source.name, place.log_offset + part.offset, digest(part.line))
+            if part.whole:
+                self._line(draft, source, here, part.line, stretch)
+            else:
+                self._set_aside(draft, source, here.log_offset, part.line, f"torn: {why}", stretch)
+        if not parts:
+            self._set_aside(draft, source, place.log_offset, line, why, stretch)
 
     def _set_aside(self, draft: Draft, source: Source, offset: int, line: bytes, why: str, stretch: Stretch) -> None:
         stretch.quarantined += 1

@@ -3,12 +3,14 @@
 Of traces only ids are read. Shards are known by their place in the order in which they count.
 """
 
+import json
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import polars as pl
 
-from synthetic.record import Schema, record
+from synthetic.record import Json, Schema, canonical_json, record
 from synthetic.stage import Progress
 
 
@@ -47,7 +49,7 @@ def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFra
     said = pl.concat(
         [pl.read_parquet(path, columns=["trace_id", "branch", "key", "value"], glob=False) for path in annotations]
     )
-    newest = said.unique(["trace_id", "branch", "key"], keep="last", maintain_order=True)
+    newest = _newest(said)
     of = {column.name: record().polars[column.name] for column in record().columns if column.late}
     named = [name for name in of if name != "annotations"]
     typed = []
@@ -75,6 +77,36 @@ def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFra
     return {int(place[0]): part.drop("place") for place, part in placed.partition_by("place", as_dict=True).items()}
 
 
+def _newest(said: pl.DataFrame) -> pl.DataFrame:
+    """The newest value of each key; objects are merged, member by member. A branch has its trace's facts too."""
+    fact = ["trace_id", "branch", "key"]
+    newest = said.unique(fact, keep="last", maintain_order=True)
+    tables = newest.filter(pl.col("value").str.starts_with("{")).select(fact)
+    again = said.join(tables, on=fact, how="semi", nulls_equal=True, maintain_order="left")
+    again = again.filter(pl.struct(fact).is_duplicated()).group_by(fact, maintain_order=True).agg("value")
+    if again.height:
+        merged = [canonical_json(reduce(_merged, map(json.loads, values))) for values in again["value"]]
+        again = again.select(fact).with_columns(pl.Series("merged", merged, pl.String))
+        newest = newest.join(again, on=fact, how="left", nulls_equal=True, maintain_order="left")
+        newest = newest.with_columns(pl.coalesce("merged", "value").alias("value")).drop("merged")
+    if (own := newest.filter(pl.col("branch").is_not_null())).height:
+        whole = newest.filter(pl.col("branch").is_null()).drop("branch")
+        of_trace = (
+            own.select("trace_id", "branch")
+            .unique(maintain_order=True)
+            .join(whole, on="trace_id", maintain_order="left")
+        )
+        others = of_trace.join(own, on=fact, how="anti", maintain_order="left")
+        newest = pl.concat([newest, others.select(newest.columns)])
+    return newest
+
+
+def _merged(old: Json, new: Json) -> Json:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old | {key: _merged(old.get(key), value) for key, value in new.items()}
+    return new
+
+
 def tokens(paths: Sequence[Path], of: Schema) -> pl.LazyFrame:
     """The token arrays of every row, once: rows that several logs speak of are folded, the newest array wins."""
     if not paths:
@@ -85,6 +117,11 @@ def tokens(paths: Sequence[Path], of: Schema) -> pl.LazyFrame:
     if again.is_empty():
         return rows
     several = pl.col("row_id").is_in(again.implode())
-    newest = pl.exclude("row_id").drop_nulls().last()
-    folded = rows.filter(several).group_by("row_id", maintain_order=True).agg(newest)
-    return pl.concat([rows.filter(several.not_()), folded.select(of.names)])
+    newest = pl.exclude("row_id", "other").drop_nulls().last()
+    folded = rows.filter(several).group_by("row_id", maintain_order=True).agg(newest, pl.col("other").drop_nulls())
+    one = pl.col("other").map_elements(_all_merged, return_dtype=pl.String)
+    return pl.concat([rows.filter(several.not_()), folded.with_columns(one).select(of.names)])
+
+
+def _all_merged(tables: pl.Series) -> str | None:
+    return canonical_json(reduce(_merged, map(json.loads, tables))) if len(tables) else None

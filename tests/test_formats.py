@@ -27,6 +27,7 @@ EXPECTED = {
     f"{file.parent.name}/{name}": expected
     for file in sorted(LOGS.glob("*/expected.json"))
     for name, expected in json.loads(file.read_text("utf-8")).items()
+    if Path(name).name == "traces.jsonl"
 }
 TOTALS = json.loads((LOGS / "samples_expected.json").read_text("utf-8")) if SAMPLES.is_dir() else {}
 

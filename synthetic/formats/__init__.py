@@ -3,12 +3,13 @@
 To add a format, write one file that ends in a `FORMAT` and add it to `OWN`; or a column map in `pipelines/maps/`.
 """
 
-from synthetic.formats import maps, prime_rl, trl, verl, vf_eval
+from synthetic.formats import maps, prime_rl, prime_rl_stream, trl, verl, vf_eval
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source
 from synthetic.formats.line import repaired
 
 OWN = (
     prime_rl.FORMAT,
+    prime_rl_stream.FORMAT,
     vf_eval.FORMAT,
     verl.FORMAT,
     trl.FORMAT,

@@ -13,7 +13,9 @@ from synthetic.formats.format import readable
 from synthetic.formats.line import keys
 from synthetic.formats.records import open_log, whole_lines
 
-NOT_ROLLOUTS = re.compile(r"metrics\.jsonl(\.gz|\.zst)?|.*\.index\.jsonl")
+NOT_ROLLOUTS = re.compile(
+    r".*/(metrics\.jsonl(\.gz|\.zst)?|[^/]*\.index\.jsonl|monitors/file/traces/live/.*)", re.DOTALL
+)
 """Files that trainers write beside rollouts: none of them is a log, also when it is named by hand."""
 
 LINES = re.compile(r"\.(jsonl|ndjson|parquet)(\.gz|\.zst)?$")
@@ -49,7 +51,7 @@ def find(run: Path, format: str | None = None) -> Found:
     if run.is_file():
         path = run.parent.resolve() / run.name
         matches = _named(path, tried)
-        by_hand = not matches and not NOT_ROLLOUTS.fullmatch(path.name)
+        by_hand = not matches and not NOT_ROLLOUTS.fullmatch(path.as_posix())
         if by_hand:  # a file named by hand may have any name; then its lines must say what it is
             called = path.with_name("traces.jsonl")
             matches = [replace(source, path=path) for source in _named(called, tried)]
@@ -58,7 +60,7 @@ def find(run: Path, format: str | None = None) -> Found:
     else:
         for path in _files(run.resolve()):
             matches = [_in(run.resolve(), source) for source in _named(path, tried)]
-            if matches or (LINES.search(path.name) and not NOT_ROLLOUTS.fullmatch(path.name)):
+            if matches or (LINES.search(path.name) and not NOT_ROLLOUTS.fullmatch(path.as_posix())):
                 try:
                     _look(path, matches, found)
                 except UnreadableLog as error:
@@ -82,7 +84,7 @@ def _called(format: str) -> Format:
 
 
 def _named(path: Path, tried: Sequence[Format]) -> list[Source]:
-    if NOT_ROLLOUTS.fullmatch(path.name):
+    if NOT_ROLLOUTS.fullmatch(path.as_posix()):
         return []
     return [source for one in tried if (source := one.find(path))]
 

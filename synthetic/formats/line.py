@@ -23,6 +23,11 @@ Fields: TypeAlias = dict[str, Raw]
 
 NULL = Raw(b"null")
 
+
+class NotJSON(BadLine):
+    """A line that is no JSON as a whole."""
+
+
 _object = msgspec.json.Decoder(Fields)
 _objects = msgspec.json.Decoder(list[Fields])
 _value = msgspec.json.Decoder()
@@ -88,7 +93,10 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
-    """The line as strict JSON, and what had to go: JSON pointer to literal. Raises `BadLine`."""
+    """The line as strict JSON, and what had to go: JSON pointer to literal.
+
+    Raises `NotJSON`, or `BadLine` for one nested too deeply.
+    """
     try:
         tree = json.loads(
             line.decode("utf-8-sig"),
@@ -97,13 +105,13 @@ def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
             parse_float=lambda text: float(text) if math.isfinite(float(text)) else _NotFinite(text),
         )
     except UnicodeDecodeError as error:
-        raise BadLine(f"not UTF-8 at byte {error.start}") from error
+        raise NotJSON(f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise BadLine("nested too deeply") from error
     except BadLine:
         raise
     except ValueError as error:
-        raise BadLine(f"not JSON: {error}") from error
+        raise NotJSON(f"not JSON: {error}") from error
     gone: dict[str, str] = {}
     return msgspec.json.encode(_mended(tree, "", gone)), gone
 

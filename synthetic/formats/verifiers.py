@@ -106,6 +106,8 @@ def _trace_rows(
     row = dict(common)
     if "run_id" not in row:
         _take_run(left, row)  # 0.3 wrote `run` on the trace
+    if row["framework"] == "prime-rl":
+        _take_stamps(left, row)
     take(left, row, trace_id="id", stop_condition="stop_condition")
     take(left, row, verifier_version=("verifiers", "version"))
     take(left, row, agent=("agent", "name"))
@@ -258,7 +260,23 @@ def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
     if isinstance(run.get("name"), str):  # not taken: where a line has none, the column holds the folder's name
         row["run_name"] = public_name(run["name"])
     start, end = ("run", "work", "policy", "start"), ("run", "work", "policy", "end")
+    take(table, row, of=(int,), step=("run", "step"))  # July 2026 had no `work`
     take(table, row, of=(int,), step=("run", "work", "step"), policy_start=start, policy_end=end)
+
+
+def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
+    """What prime-rl stamps on a trace: in July 2026 all that episodes say now, first beside `info` and then in it."""
+    info = given if isinstance(given := left.get("info"), dict) else {}
+    for stamps in (left, info):
+        if (kind := stamps.get("kind")) in {"train", "eval"}:
+            row["kind"] = kind
+        if "episode_id" not in row:
+            take(stamps, row, env_name="env_name", group_id="group_id")
+            take(stamps, row, of=(int,), policy_start="policy_version")
+    if "step" not in row:
+        dispatch = given if isinstance(given := info.get("dispatch"), dict) else {}
+        step = next((at for at in (dispatch.get("step"), left.get("eval_step")) if isinstance(at, int)), None)
+        row |= {"step": step} if step is not None else {}
 
 
 def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = False) -> dict[str, Any] | None:
