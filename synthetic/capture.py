@@ -258,6 +258,7 @@ class _Capture:
             self._hold(self.drafts[kind], stretch, log, generation, source)
         if kind == "tokens":
             return  # what is wrong with the log was told when its facts were taken
+        self.done.warnings += [f"{source.run}/{source.name}: {what}" for what in text.told]
         if text.broken:
             self.done.warnings.append(
                 f"{source.run}/{source.name}: {text.broken}; the whole lines before it were taken"

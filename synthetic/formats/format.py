@@ -41,6 +41,8 @@ class Source:
     """Columns of the record that the path says (step, kind), for lines that do not say them."""
     loose: bool = False
     """Such logs may lie anywhere in a run: `root` is a guess, and a folder that is named by hand is the run."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """What else the file says of itself before its lines, for `parse`."""
 
     @cached_property
     def name(self) -> str:
