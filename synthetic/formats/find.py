@@ -116,7 +116,8 @@ def _look(path: Path, matches: Sequence[Source], found: Found, *, by_name: bool 
 def _most_special(sources: Sequence[Source]) -> list[Source]:
     """The sources without those whose format another one's is a special case of."""
     over = frozenset().union(*(source.format.over for source in sources))
-    return [source for source in sources if source.format.name not in over]
+    special = [source for source in sources if source.format.name not in over]
+    return [source for source in special if not source.format.general] or special
 
 
 def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:

@@ -102,5 +102,7 @@ class Format:
     """The name alone makes a file a log of this format; else its lines must be recognised."""
     over: frozenset[str] = frozenset()
     """Formats of which this one is a special case: where both know a file, it is of this one."""
+    general: bool = False
+    """A shape that other formats share: a file that another one knows too is of that one."""
     rewinds: bool = False
     """A log that was replaced means that the run was resumed from before it."""
