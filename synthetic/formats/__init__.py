@@ -3,7 +3,7 @@
 To add a format, write one file that ends in a `FORMAT` and add it to `OWN`; or a column map in `pipelines/maps/`.
 """
 
-from synthetic.formats import chat, inspect_ai, maps, prime_rl, vf_eval
+from synthetic.formats import chat, inspect_ai, maps, open_instruct, prime_rl, vf_eval
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source
 from synthetic.formats.line import repaired
 
@@ -11,6 +11,7 @@ OWN = (
     prime_rl.FORMAT,
     vf_eval.FORMAT,
     inspect_ai.FORMAT,
+    open_instruct.FORMAT,
     chat.FORMAT,
 )
 

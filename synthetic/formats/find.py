@@ -13,7 +13,7 @@ from synthetic.formats.format import readable
 from synthetic.formats.line import keys
 from synthetic.formats.records import open_log, whole_lines
 
-NOT_ROLLOUTS = re.compile(r"metrics\.jsonl(\.gz|\.zst)?|.*\.index\.jsonl")
+NOT_ROLLOUTS = re.compile(r"(metrics|.*_metadata)\.jsonl(\.gz|\.zst)?|.*\.index\.jsonl")
 """Files that trainers write beside rollouts: none of them is a log, also when it is named by hand."""
 
 LINES = re.compile(r"\.(jsonl|ndjson|parquet)(\.gz|\.zst)?$")
