@@ -304,6 +304,12 @@ def test_attachments_cannot_blow_a_sample_up(tmp_path):
     assert "more than 64 MB of text" in Path(done.quarantine[0]).read_text("utf-8")
 
 
+def test_a_sample_of_more_text_than_any_talk_is_set_aside(tmp_path):
+    done = synthetic.capture(written(tmp_path, SAMPLE | {"store": "x" * 64_000_000}, SAMPLE), into=tmp_path / "store")
+    assert (done.captured, done.quarantined) == (1, 1)
+    assert "sample 0: more than 64 MB without its events" in Path(done.quarantine[0]).read_text("utf-8")
+
+
 def test_encrypted_thinking_is_no_thinking(tmp_path):
     part = {"type": "reasoning", "reasoning": "gAAA", "redacted": True, "signature": "s"}
     said = [{"role": "assistant", "source": "generate", "content": [part, {"type": "text", "text": "2"}]}]

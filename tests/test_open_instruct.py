@@ -134,8 +134,8 @@ def test_the_sample_decodes_to_what_its_tokens_say(tmp_path):
     "text",
     [
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
-        "<s><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
-        "Why?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        "<s><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nWhy?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
         "<|system|>\nBe brief.\n<|user|>\nWhy?\n<|assistant|>\n",
     ],
     ids=["ChatML", "Llama 3", "Tulu"],
@@ -219,8 +219,9 @@ except UnreadableLog as error:
         ({"step": "1"}, "no whole numbers"),
         ({"sample_idx": None}, "no whole numbers"),
         ({"reward": "good"}, "a score is no number"),
+        ({"ground_truth": "x" * 64_000_000}, "more than 64 MB of text"),
     ],
-    ids=json.dumps,
+    ids=lambda case: json.dumps(case)[:40],
 )
 def test_a_bad_line_is_set_aside_and_the_others_are_taken(bad, why, tmp_path):
     path = shard(tmp_path / "run", LINES[0] | bad, LINES[1])

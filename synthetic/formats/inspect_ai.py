@@ -14,16 +14,13 @@ import msgspec
 
 from synthetic.errors import UnreadableLog
 from synthetic.formats.attempt import add
-from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
+from synthetic.formats.format import TEXT_BYTES, BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.inspect_log import DAMAGED, header, open_inspect
 from synthetic.formats.inspect_scores import table, take_scores
 from synthetic.formats.line import keys, value
 from synthetic.formats.messages import take, take_message
 from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.record import Json, canonical_json, digest, problem_id
-
-LARGEST_ROW_BYTES = 64 * 1024 * 1024
-"""Attachments may make a sample as large as this."""
 
 CUT = frozenset({"max_tokens", "model_length"})
 """Stop reasons that mean: a limit cut the model short."""
@@ -118,8 +115,8 @@ def _resolved(left: dict[str, Any], attachments: Mapping[str, Json]) -> Any:
         nonlocal size
         found = attachments.get(match[1])
         size += len(found) if isinstance(found, str) else 0
-        if size > LARGEST_ROW_BYTES:
-            raise BadLine(f"its attachments make more than {LARGEST_ROW_BYTES >> 20} MB of text")
+        if size > TEXT_BYTES:
+            raise BadLine(f"its attachments make more than {TEXT_BYTES / 1e6:,.0f} MB of text")
         return found if isinstance(found, str) else match[0]
 
     def resolved(tree: Any) -> Any:

@@ -14,14 +14,12 @@ import msgspec
 
 from synthetic.formats.archive import Archive
 from synthetic.formats.file import CHUNK_BYTES, Reading, open_regular
+from synthetic.formats.format import TEXT_BYTES
 from synthetic.formats.line import repaired
 from synthetic.formats.pieces import Pieces
 from synthetic.formats.records import Whole, one_line
 
 LEFT_OUT = frozenset({"events_data", "timelines", "transcript"})
-
-LARGEST_SAMPLE_BYTES = 128 * 1024 * 1024
-"""A sample that holds more than this, without its events, is set aside."""
 
 LARGEST_EVENT_BYTES = 4 * 1024 * 1024
 """In a larger event, tools are not looked for."""
@@ -103,7 +101,7 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 class _Kept:
     """A line in the making."""
 
-    def __init__(self, most: int = LARGEST_SAMPLE_BYTES) -> None:
+    def __init__(self, most: int = TEXT_BYTES) -> None:
         self._bytes, self._most = bytearray(), most
         self.full = False
 
@@ -149,7 +147,7 @@ def _sample(pieces: Pieces, what: str) -> bytes:
             kept.member(name)
             pieces.value(kept.take)
     if kept.full:
-        why = f"{what}: more than {LARGEST_SAMPLE_BYTES >> 20} MB without its events"
+        why = f"{what}: more than {TEXT_BYTES / 1e6:,.0f} MB without its events"
         return msgspec.json.encode({DAMAGED: why})
     return kept.line()
 

@@ -15,7 +15,7 @@ import msgspec
 from synthetic.errors import UnreadableLog
 from synthetic.formats import rendered
 from synthetic.formats.attempt import add, message, score, text
-from synthetic.formats.format import BadLine, Decode, Format, Parsed, Place, Source, readable
+from synthetic.formats.format import TEXT_BYTES, BadLine, Decode, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import NULL, fields, keys, value
 from synthetic.formats.messages import take
 from synthetic.formats.private import public_errors, public_name
@@ -82,6 +82,8 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     members = fields(line)
     if not members.keys() >= KEYS:
         raise BadLine(f"no rollout: it needs {', '.join(sorted(KEYS))}")
+    if sum(len(memoryview(raw)) for key, raw in members.items() if key not in ARRAYS) > TEXT_BYTES:
+        raise BadLine(f"more than {TEXT_BYTES / 1e6:,.0f} MB of text in one line is no rollout")
     asked, wrote = value(members["prompt_tokens"]), value(members["response_tokens"])
     left = {key: value(raw) for key, raw in members.items() if key not in ARRAYS}
     row = _identity(left, source)
