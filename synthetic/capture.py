@@ -8,7 +8,7 @@ aside with its file, offset and reason and never stops a capture; a torn last li
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from synthetic.formats.glued import pieces
 from synthetic.formats.line import NotJSON, keys
 from synthetic.formats.records import first_line
 from synthetic.formats.rows import late_facts, token_arrays, traces
+from synthetic.formats.tokenizer import decoder
 from synthetic.record import digest
 from synthetic.rewind import withdrawn
 from synthetic.stage import Progress, silent
@@ -86,6 +87,7 @@ def capture(
     into: str | Path,
     format: str | None = None,
     tokens: bool = False,
+    tokenizer: str | Path | None = None,
     shard_bytes: int = SHARD_BYTES,
     progress: Progress = silent,
     now: Callable[[], datetime] = _utc_now,
@@ -95,15 +97,16 @@ def capture(
     What was captured before is not captured again, so a capture can be repeated and interrupted at any time.
     `format` forces one of `synthetic formats`, or names a column map's file. `tokens` also takes token ids, masks and
     log-probabilities, into a side table that `synthetic.tokens` reads, and also from lines whose facts were captured
-    before.
+    before. `tokenizer` is the `tokenizer.json` with which logs that hold token ids and no text are read.
     Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
     """
     found = [find(Path(run), format) for run in runs]
     sources = list({source.path: source for each in found for source in each.sources}.values())
+    sources, unread = _with_text(sources, tokenizer)
     store = Store(Path(into))
     while True:
         done = Captured(str(into), files=len(sources))
-        done.refused = [_told(error) for each in found for error in each.refused]
+        done.refused = [_told(error) for error in (*(one for each in found for one in each.refused), *unread)]
         done.unknown = {str(path): list(keys(line)) for each in found for path, line in each.unknown.items()}
         try:
             with store.writing():
@@ -116,6 +119,24 @@ def capture(
                 hint="make room, then run again: finished shards are kept",
             ) from error
         return done
+
+
+def _with_text(sources: list[Source], tokenizer: str | Path | None) -> tuple[list[Source], list[UnreadableLog]]:
+    """The sources that can be read, those of token ids with the tokenizer; and why others cannot.
+
+    Raises `UnreadableLog` when none can.
+    """
+    if tokenizer is not None:
+        decode = decoder(Path(tokenizer))
+        return [replace(one, decode=decode) if one.format.needs_tokenizer else one for one in sources], []
+    unread = [
+        UnreadableLog(f"{one.path}: holds token ids and no text", hint="add --tokenizer with the run's tokenizer.json")
+        for one in sources
+        if one.format.needs_tokenizer
+    ]
+    if unread and len(unread) == len(sources):
+        raise unread[0]
+    return [one for one in sources if not one.format.needs_tokenizer], unread
 
 
 def follow(
@@ -259,6 +280,7 @@ class _Capture:
             self._hold(self.drafts[kind], stretch, log, generation, source)
         if kind == "tokens":
             return  # what is wrong with the log was told when its facts were taken
+        self.done.warnings += [f"{source.run}/{source.name}: {what}" for what in text.told]
         if text.broken:
             self.done.warnings.append(
                 f"{source.run}/{source.name}: {text.broken}; the whole lines before it were taken"

@@ -67,7 +67,9 @@ def _export(given: argparse.Namespace) -> int:
     settings = _release_settings(given)
     prepare(store, to=given.to, **settings)  # a mistake in these is told before logs are read
     with _progress() as progress:
-        captured = capture(*given.run_folders, into=store, format=given.format, progress=progress)
+        captured = capture(
+            *given.run_folders, into=store, format=given.format, tokenizer=given.tokenizer, progress=progress
+        )
         try:
             released = release(store, to=given.to, progress=progress, **settings)
         except SyntheticError:
@@ -87,7 +89,13 @@ def _capture(given: argparse.Namespace) -> int:
     from synthetic.capture import capture, follow
 
     with _progress() as progress:
-        settings = {"into": given.into, "format": given.format, "tokens": given.tokens, "progress": progress}
+        settings = {
+            "into": given.into,
+            "format": given.format,
+            "tokens": given.tokens,
+            "tokenizer": given.tokenizer,
+            "progress": progress,
+        }
         if given.follow:
             rounds = follow(*given.run_folders, every_seconds=given.every, **settings)
         else:

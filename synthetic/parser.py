@@ -122,6 +122,9 @@ def _runs(one: argparse.ArgumentParser) -> None:
         metavar="F",
         help="read logs as this format, or by a column map, my-map.toml (default: found out; `synthetic formats`)",
     )
+    one.add_argument(
+        "--tokenizer", metavar="FILE", help="the run's tokenizer.json, for logs that hold token ids and no text"
+    )
 
 
 def _stores(one: argparse.ArgumentParser) -> None:

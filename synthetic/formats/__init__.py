@@ -3,7 +3,17 @@
 To add a format, write one file that ends in a `FORMAT` and add it to `OWN`; or a column map in `pipelines/maps/`.
 """
 
-from synthetic.formats import maps, prime_rl, prime_rl_stream, trl, verl, vf_eval
+from synthetic.formats import (
+    chat,
+    inspect_ai,
+    maps,
+    open_instruct,
+    prime_rl,
+    prime_rl_stream,
+    trl,
+    verl,
+    vf_eval,
+)
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source
 from synthetic.formats.line import repaired
 
@@ -13,6 +23,9 @@ OWN = (
     vf_eval.FORMAT,
     verl.FORMAT,
     trl.FORMAT,
+    inspect_ai.FORMAT,
+    open_instruct.FORMAT,
+    chat.FORMAT,
 )
 
 FORMATS: dict[str, Format] = {format.name: format for format in (*OWN, *maps.shipped())}

@@ -55,6 +55,10 @@ class Reading(Protocol):
     broken: str | None
     """Why reading stopped before the end of the file, if it did."""
 
+    @property
+    def told(self) -> list[str]:
+        """What of the file is no line and was left out, in words."""
+
     def __enter__(self) -> "Reading":
         """Keep the file open."""
 
@@ -86,6 +90,11 @@ class Text:
         self.plain = self._stream is self._file
         self.at = 0
         """Bytes read so far, counted in the decompressed text."""
+
+    @property
+    def told(self) -> list[str]:
+        """Nothing of a text is left out."""
+        return []
 
     def __enter__(self) -> "Text":
         return self

@@ -14,7 +14,7 @@ from synthetic.formats.line import keys
 from synthetic.formats.records import open_log, whole_lines
 
 NOT_ROLLOUTS = re.compile(
-    r".*/(metrics\.jsonl(\.gz|\.zst)?|[^/]*\.index\.jsonl|monitors/file/traces/live/.*)", re.DOTALL
+    r".*/((metrics|[^/]*_metadata)\.jsonl(\.gz|\.zst)?|[^/]*\.index\.jsonl|monitors/file/traces/live/.*)", re.DOTALL
 )
 """Files that trainers write beside rollouts: none of them is a log, also when it is named by hand."""
 
@@ -118,7 +118,8 @@ def _look(path: Path, matches: Sequence[Source], found: Found, *, by_name: bool 
 def _most_special(sources: Sequence[Source]) -> list[Source]:
     """The sources without those whose format another one's is a special case of."""
     over = frozenset().union(*(source.format.over for source in sources))
-    return [source for source in sources if source.format.name not in over]
+    special = [source for source in sources if source.format.name not in over]
+    return [source for source in special if not source.format.general] or special
 
 
 def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:

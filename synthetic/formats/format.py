@@ -5,17 +5,24 @@ where they stand. A row of a Parquet file is a line too (`records`).
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple  # Any: JSON values
+from typing import Any, Literal, NamedTuple, Protocol  # Any: JSON values
 
 from synthetic.formats.file import Reading
 from synthetic.formats.records import open_log
 
 TEXT_BYTES = 64_000_000
 """The most text of one line, token arrays not counted; a longer one is set aside."""
+
+
+class Decode(Protocol):
+    """Token ids to text."""
+
+    def __call__(self, ids: Sequence[int], *, special: bool) -> str:
+        """The text; `special` keeps the tokens that are no text but mark turns and ends."""
 
 
 class BadLine(ValueError):
@@ -41,6 +48,10 @@ class Source:
     """Columns of the record that the path says (step, kind), for lines that do not say them."""
     loose: bool = False
     """Such logs may lie anywhere in a run: `root` is a guess, and a folder that is named by hand is the run."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """What else the file says of itself before its lines, for `parse`."""
+    decode: Decode | None = None
+    """Token ids to text, for a format whose logs hold nothing else."""
 
     @cached_property
     def name(self) -> str:
@@ -100,5 +111,9 @@ class Format:
     """The name alone makes a file a log of this format; else its lines must be recognised."""
     over: frozenset[str] = frozenset()
     """Formats of which this one is a special case: where both know a file, it is of this one."""
+    general: bool = False
+    """A shape that other formats share: a file that another one knows too is of that one."""
+    needs_tokenizer: bool = False
+    """Its logs hold token ids and no text: they are read with a tokenizer, or refused."""
     rewinds: bool = False
     """A log that was replaced means that the run was resumed from before it."""

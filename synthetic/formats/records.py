@@ -32,8 +32,8 @@ Records: TypeAlias = Callable[[BinaryIO, int], Iterator[bytes]]
 class Whole:
     """The records of a file that is whole, read once from the front."""
 
-    def __init__(self, path: Path, records: Records) -> None:
-        self.path, self._records = path, records
+    def __init__(self, path: Path, records: Records, *, told: Callable[[BinaryIO], list[str]] | None = None) -> None:
+        self.path, self._records, self._told = path, records, told
         self.broken: str | None = None
         """Why reading stopped before the end of the file, if it did."""
         self._file = open_regular(path)
@@ -45,6 +45,11 @@ class Whole:
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
+
+    @property
+    def told(self) -> list[str]:
+        """What of the file is no record and was left out, in words."""
+        return self._told(self._file) if self._told else []
 
     def skip(self, start: int, end: int) -> str | None:
         """Go to record `end` and give the xxh3-128 of the lines from `start`; None when there are fewer."""
