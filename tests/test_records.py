@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import polars as pl
 import pyarrow as pa
@@ -57,6 +58,12 @@ def test_values_that_json_has_no_word_for_are_written_so_that_nothing_is_lost(tm
     assert read["when"] == "2026-08-01T12:00:00+00:00"
     assert (float(read["price"]), read["raw"], read["bytes"]) == (1.1, "text", "/wA=")
     assert read["score"] != read["score"]
+
+
+def test_ids_that_parquet_holds_as_such_are_written_as_text(tmp_path):
+    id = UUID("2f1b8c9e-0f5a-4f57-9d0e-6c3f1f0a7b11")
+    pq.write_table(pa.table({"id": pa.array([id.bytes], pa.uuid())}), tmp_path / "ids.parquet")
+    assert records(tmp_path / "ids.parquet") == [(0, {"id": str(id)})]
 
 
 def test_elements_of_an_array_are_lines_however_it_is_laid_out(tmp_path):

@@ -13,6 +13,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias  # Any: values of a Parquet file
+from uuid import UUID
 
 import msgspec
 import pyarrow as pa
@@ -118,7 +119,7 @@ def _plain(value: Any) -> str | float:
             with suppress(UnicodeDecodeError):
                 return value.decode()
             return base64.b64encode(value).decode()
-        case Decimal():
+        case Decimal() | UUID():
             return str(value)
     raise TypeError(f"a value of type {type(value).__name__}")
 
