@@ -82,7 +82,8 @@ def trace(row: Mapping[str, Any]) -> None:
     for message in row["messages"]:
         _message(message)
     scores = ", ".join(f"{s['name']} {page.cell(s['score'])} × {page.cell(s['weight'])}" for s in row["rewards"] or ())
-    page.line(f"\n  reward {page.cell(row['reward'])}  ({scores or 'not scored'})")
+    unnamed = "not scored" if row["reward"] is None else "no scorer is named"
+    page.line(f"\n  reward {page.cell(row['reward'])}  ({scores or unnamed})")
     page.line(f"  verdict {row['verdict']}  ({row['verdict_rule']})", "bold")
     if row["errors"]:
         page.line(f"  errors {row['errors']}", "red")
