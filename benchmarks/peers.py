@@ -3,9 +3,9 @@
     python -m benchmarks.peers [--traces 8000] [--rounds 3] [--scratch DIR]
 
 All read the same generated rollouts of prime-rl's shape and write Parquet with zstd 3; cases take turns in one run,
-each in a fresh process, on one thread. Peers write lines as tables; a capture also cuts branches, hashes text, prompt and
-content, keeps unknown keys and accounts for every line. With and without token arrays: facts leave these out, and so
-does polars with an explicit schema; what others write of them shows in the bytes written.
+each in a fresh process, on one thread. Peers write lines as tables; a capture also cuts branches, hashes text, prompt
+and content, keeps unknown keys and accounts for every line. With and without token arrays: facts leave these out, and
+so does polars with an explicit schema; what others write of them shows in the bytes written.
 """
 
 import argparse
