@@ -1,0 +1,53 @@
+"""What a release says of its rows: numbers, card, recipe and manifest, made again from the rows and compared."""
+
+from itertools import zip_longest
+from pathlib import Path
+
+import msgspec
+
+from synthetic import card, manifest, recipe, stats
+from synthetic.check.again import check_rows
+from synthetic.check.checked import Checked
+from synthetic.errors import RecipeError
+from synthetic.manifest import Manifest
+from synthetic.recipe import Recipe
+from synthetic.release import numbers_text, open_configs
+from synthetic.stage import Progress
+
+RECIPE = "release/recipe.toml"
+
+
+def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) -> None:
+    """Check what a release claims, whose files hold."""
+    numbers = stats.numbers(open_configs(path, made.configs))
+    there = (path / "release/reports/stats.json").read_text("utf-8")
+    done.expect(numbers_text(numbers) == there, "release/reports/stats.json: the numbers are not those of the rows")
+    try:
+        read = recipe.parse((path / RECIPE).read_text("utf-8"), where=RECIPE, name=made.name)
+    except (RecipeError, UnicodeDecodeError) as error:
+        done.expect(False, f"{RECIPE}: {error}")
+        return
+    _recipe(path, made, read, done)
+    check_rows(path, made, read, done, progress)
+    for name, config in made.configs.items():
+        columns = path / f"release/schema/{name}.json"
+        if done.expect(columns.is_file(), f"release/schema/{name}.json: is missing"):
+            same = msgspec.json.decode(columns.read_bytes()) == config.columns
+            done.expect(same, f"release/schema/{name}.json: not the config's columns")
+    for file, text in card.texts(made, numbers, read).items():
+        written = (path / file).read_text("utf-8") if (path / file).is_file() else ""
+        if written != text:
+            pairs = enumerate(zip_longest(written.split("\n"), text.split("\n")), 1)
+            line, (says, wants) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+            done.expect(False, f"{file}, line {line}: says {says!r}; the rows say {wants!r}")
+
+
+def _recipe(path: Path, made: Manifest, read: Recipe, done: Checked) -> None:
+    """Whether the recipe in the release is the manifest's."""
+    for name, config in made.configs.items():
+        rules = [use.text for use in read.rules(name)]
+        done.expect([kept.rule for kept in config.funnel] == rules, f"{name}: the funnel's rules are not the recipe's")
+    for key in ("name", "version", "license"):
+        says, wants = getattr(made, key), getattr(read, key)
+        done.expect(says == wants, f"manifest: its {key} is {says!r}, the recipe says {wants!r}")
+    done.expect(manifest.sha256(path / RECIPE) == made.recipe, f"{RECIPE}: is not the manifest's recipe")
