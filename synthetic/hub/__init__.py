@@ -8,7 +8,7 @@ of the same release finds its tag and does nothing.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -191,8 +191,17 @@ def _gate(
             f"{path}: nothing was sent; what looks like a secret stands in "
             + "; ".join(str(finding) for finding in found[:5])
             + more,
-            hint="revoke what has leaked, drop those rows with a `where` in the recipe, and release again",
+            hint=_way_out(found),
         )
+
+
+def _way_out(found: Sequence[privacy.Finding]) -> str:
+    """What to do about findings: `traces` holds every row of the store, so no rule of a recipe takes one out of it."""
+    in_rows = any(finding.file.startswith("data/") for finding in found)
+    then = "take it out of the logs, capture them into a new store" if in_rows else "take it out of the recipe"
+    said = f"revoke what has leaked, {then} and release again"
+    names = sorted({finding.pattern.rpartition("$")[2] for finding in found if "$" in finding.pattern})
+    return said + (f"; if ${names[0]} is no secret, run again without that variable" if names else "")
 
 
 # ---- the push

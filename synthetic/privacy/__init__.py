@@ -29,6 +29,8 @@ SHORTEST = 8
 """Characters of the shortest value of an environment that is looked for: shorter ones stand in any text by chance."""
 MOST = 1000
 """Findings after which the rest is not read."""
+NAME = "its name"
+"""The column of a finding in the name of a file."""
 BATCH_BYTES = 16_000_000
 """Text that is searched at a time, unless one column of one row group is larger."""
 
@@ -36,6 +38,14 @@ _SECRET_NAME = re.compile(
     r"(?:^|_)(?:API_?)?(?:KEYS?|TOKENS?|PAT|PASSWD|PASSPHRASE|CREDENTIALS?|DSN|WEBHOOK)$|SECRET|PASSWORD|_PWD$|APIKEY",
     re.IGNORECASE,
 )
+# Values that variables with such names have where there is no secret; a release may well hold these words.
+_NO_SECRET = re.compile(
+    r"(?:dis|en)abled|development|production|localhost|undefined|not[-_ ]?(?:needed|used|required|set|provided)"
+    r"|no[-_ ]?(?:key|token)[-_ ]?(?:needed|required)?|sk-no-key-required|dummy\S*|test[-_]?(?:key|token)|change[-_]?me"
+    r"|token-abc123",
+    re.IGNORECASE,
+)
+_IN_ADDRESS = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,17 @@ class Finding:
 
 
 def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of an environment that look secret by their name, with their values."""
-    return {
-        name: value.strip()
-        for name, value in environment.items()
-        if _SECRET_NAME.search(name) and name not in ("PWD", "OLDPWD") and len(value.strip()) >= SHORTEST
-    }
+    """The variables of an environment that look secret by their name, with their values; of any other that holds an
+    address with a password (`DATABASE_URL`), the password.
+    """
+    found = {}
+    for name, held in environment.items():
+        named = _SECRET_NAME.search(name) and name not in ("PWD", "OLDPWD")
+        within = _IN_ADDRESS.search(held)
+        value = held.strip() if named else within[1] if within else ""
+        if len(value) >= SHORTEST and not _NO_SECRET.fullmatch(value):
+            found[name] = value
+    return found
 
 
 def scan(
@@ -82,7 +97,7 @@ def scan(
 
     def pieces() -> Iterator[_Piece]:
         names = [*shards, *others]
-        yield from (_Piece(name, "its name", lambda _: None, pl.Series([name])) for name in names)
+        yield from (_Piece(name, NAME, lambda _: None, pl.Series([name])) for name in names)
         for name in others:
             yield from _of_text(name, (texts or {}).get(name) or (folder / name).read_bytes())
         for number, name in enumerate(shards):
@@ -94,6 +109,10 @@ def scan(
         found |= _found(search, batch)
         if len(found) >= MOST:
             break
+    # A text is searched whole and by its lines, and statistics repeat values of rows: where a line or a row says it,
+    # the rest need not.
+    said = {(finding.file, finding.pattern) for finding in found if finding.row}
+    found = {f for f in found if f.row or f.column == NAME or (f.file, f.pattern) not in said}
     return _without_secrets(search, found)[:MOST]
 
 
@@ -189,21 +208,24 @@ def _found(search: Search, batch: Sequence[_Piece]) -> set[Finding]:
         number = bisect_right(starts, index) - 1
         piece = batch[number]
         found.add(Finding(piece.file, piece.row(index - starts[number]), piece.column, pattern))
-    # A text is searched whole and by its lines: where a line says it, the whole need not.
-    lines = {(finding.file, finding.pattern) for finding in found if finding.row}
-    return {f for f in found if f.row or f.column or (f.file, f.pattern) not in lines}
+    return found
 
 
 def _without_secrets(search: Search, found: Iterable[Finding]) -> list[Finding]:
     """The findings, those in rows first, without a name that would itself give a secret away."""
     listed = sorted(found, key=lambda finding: (not finding.file.startswith("data/"), str(finding)))
-    names = [name or "" for finding in listed for name in (finding.file, finding.row)]
+    names = [name or "" for finding in listed for name in (finding.file, finding.row, finding.column)]
     hidden = {names[index] for index, _ in search.hits(pl.Series(names, dtype=pl.String))}
 
     def shown(name: str) -> str:
         return "(a name that is left out here)" if name in hidden else name
 
-    return [replace(each, file=shown(each.file), row=each.row and shown(each.row)) for each in listed]
+    return [
+        replace(
+            each, file=shown(each.file), row=each.row and shown(each.row), column=each.column and shown(each.column)
+        )
+        for each in listed
+    ]
 
 
 def _of_text(name: str, data: bytes) -> Iterator[_Piece]:
@@ -218,7 +240,8 @@ def _of_shard(folder: Path, name: str) -> Iterator[_Piece]:
     try:
         reader = pq.ParquetFile(folder / name)
         ids = lru_cache(maxsize=2)(partial(_row_ids, folder / name))  # read only where something is found
-        yield _Piece(name, "metadata", lambda _: None, pl.Series(list(_metadata(reader)), dtype=pl.String))
+        beside = [*_metadata(reader), *_after_rows(folder / name, reader)]
+        yield _Piece(name, "metadata", lambda _: None, pl.Series(beside, dtype=pl.String))
         for group in range(reader.num_row_groups):
             for column in reader.schema_arrow.names:
                 table = reader.read_row_group(group, columns=[column])
@@ -253,6 +276,24 @@ def _metadata(reader: pq.ParquetFile) -> Iterator[str]:
         for key, value in (entry or {}).items():
             yield key.decode("utf-8", "replace")
             yield value.decode("utf-8", "replace")
+
+
+def _after_rows(path: Path, reader: pq.ParquetFile) -> Iterator[str]:
+    """The bytes behind the last row: statistics, page indexes and footer, as they are."""
+    end = 0
+    for group in range(reader.num_row_groups):
+        for number in range(reader.metadata.num_columns):
+            column = reader.metadata.row_group(group).column(number)
+            start = column.dictionary_page_offset or column.data_page_offset
+            end = max(end, start + column.total_compressed_size)
+    with path.open("rb") as file:
+        file.seek(end)
+        # A text stands behind its length, which may look like a letter of it.
+        parts = re.split(rb"[\x00-\x1f\x7f-\xff]+", file.read())
+    for part in parts:
+        if len(part) >= SHORTEST:
+            yield part.decode()
+            yield part[1:].decode()
 
 
 def _strings(name: str, array: pa.Array, rows: pa.Array | None = None) -> Iterator[tuple[str, pa.Array, pl.Series]]:

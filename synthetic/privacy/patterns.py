@@ -5,14 +5,16 @@ literal stands. Only formats with an anchor are listed (a prefix, or a keyword b
 or a long number is none. To add one, add a line to `PATTERNS`; `tests/test_privacy.py` plants a value of each.
 """
 
+import binascii
 import re
 from dataclasses import dataclass
 
 # A value begins where no letter or digit stands before it, or after an escape of JSON or of a URL: `\nsk-…`, `%3Dsk-…`.
 _LEFT = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _RIGHT = r"(?![A-Za-z0-9])"
-# Between a keyword and its value: quotes, colons, equal signs, spaces, escapes of JSON.
-_IS = r"""(?:\\?["'`]|[\s:=>(,]|\\[nt])"""
+# Between a keyword and its value: quotes, colons, equal signs, spaces, escapes of JSON, also of JSON within JSON.
+_IS = r"""(?:\\*["'`]|[\s:=>(,]|\\+[nt])"""
+_SPACE = r"(?:\s|\\+[nrt])+"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ PATTERNS: tuple[Pattern, ...] = (
     _starts("openrouter_key", "sk-or-v1-", then=f"{_HEX}{{64}}"),
     _starts("groq_key", "gsk_", then=f"{_B62}{{52}}"),
     _starts("xai_key", "xai-", then=f"{_B62}{{80}}"),
+    _starts("nvidia_key", "nvapi-", then=f"{_URL64}{{60,}}"),
+    _starts("together_key", "tgp_v1_", then=f"{_URL64}{{40,}}"),
+    _starts("cerebras_key", "csk-", then=f"{_B62}{{40,}}"),
+    _starts("jina_key", "jina_", then=f"{_URL64}{{56,}}"),
+    _starts("elevenlabs_key", "sk_", then=f"{_HEX}{{48}}"),
+    _starts("tavily_key", "tvly-", then=f"(?:dev-|prod-)?{_B62}{{28,}}"),
+    _starts("firecrawl_key", "fc-", then=f"{_HEX}{{32}}"),
+    _starts("langfuse_key", "sk-lf-", then=_UUID),
+    _starts("daytona_key", "dtn_", then=f"{_HEX}{{60,}}"),
+    _beside("modal_secret", "modal", value=f"as-{_B62}{{20,}}", between=_KEY + "(?i:_secret)?"),
     _starts("replicate_token", "r8_", then=f"{_B62}{{37}}"),
     _starts("perplexity_key", "pplx-", then=f"{_B62}{{40,}}"),
     _starts("prime_intellect_key", "pit_", then=f"{_B62}{{32,}}"),
@@ -79,12 +91,30 @@ PATTERNS: tuple[Pattern, ...] = (
     # code and packages
     _starts("github_token", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", then=f"{_B62}{{36,251}}"),
     _starts("github_fine_grained_token", "github_pat_", then=f"{_B62}{{22}}_{_B62}{{59}}"),
-    _starts("gitlab_token", "glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", then=f"{_URL64}{{20,}}"),
+    _starts(
+        "gitlab_token",
+        *(
+            "glpat-",
+            "gldt-",
+            "glrt-",
+            "glcbt-",
+            "glptt-",
+            "glft-",
+            "glimt-",
+            "glsoat-",
+            "glagent-",
+            "gloas-",
+            "glffct-",
+        ),
+        then=f"{_URL64}{{20,}}",
+    ),
     _starts("npm_token", "npm_", then=f"{_B62}{{36}}"),
     _starts("package_index_token", _INDEX, then=f"AgE{_URL64}{{50,}}"),
     _starts("rubygems_key", "rubygems_", then=f"{_HEX}{{48}}"),
     _starts("docker_token", "dckr_pat_", "dckr_oat_", then=f"{_URL64}{{27,}}"),
     _starts("postman_key", "PMAK-", then=f"{_HEX}{{24}}-{_HEX}{{34}}"),
+    _starts("figma_token", "figd_", then=f"{_URL64}{{38,}}"),
+    _starts("one_password_token", "ops_eyJ", then=f"{_URL64}{{100,}}={{0,2}}"),
     _starts("sentry_token", "sntrys_", "sntryu_", then="[A-Za-z0-9+/=_]{60,}"),
     # clouds
     _starts("aws_key_id", "AKIA", "ASIA", "ABIA", "ACCA", then="[A-Z2-7]{16}"),
@@ -94,6 +124,8 @@ PATTERNS: tuple[Pattern, ...] = (
         value="[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
         between=r"(?i:[_\-. a-z]{0,24})",
     ),
+    _starts("aws_session_token", "IQoJb3JpZ2lu", "FwoGZXIvYXdz", then="[A-Za-z0-9+/%]{100,}={0,2}"),
+    _starts("aws_bedrock_key", "ABSKQmVkcm9ja0FQSUtleS", then="[A-Za-z0-9+/]{80,}={0,2}"),
     _starts("google_api_key", "AIza", then=f"{_URL64}{{35}}"),
     _starts("google_oauth_secret", "GOCSPX-", then=f"{_URL64}{{28}}"),
     _starts("google_oauth_token", "ya29.", then=f"{_URL64}{{40,}}"),
@@ -104,6 +136,24 @@ PATTERNS: tuple[Pattern, ...] = (
         ("Q~",),
         re.compile(f"{_LEFT}([\\w~.-]{{3}}\\dQ~[\\w~.-]{{31,34}})(?![\\w~.-])".encode()),
         4,
+    ),
+    Pattern(
+        "azure_key",
+        ("JQQJ99",),
+        re.compile(f"{_LEFT}({_B62}{{52}}JQQJ99{_B62}{{24,28}}(?:==)?){_RIGHT}".encode()),
+        52,
+    ),
+    Pattern(
+        "azure_shared_access_signature",
+        ("sig=",),
+        re.compile(rb"""[?&;](?:amp;)?sig=([A-Za-z0-9+/%]{43,60}(?:%3[Dd]|=))(?![A-Za-z0-9])"""),
+        5,
+    ),
+    _starts("pulumi_token", "pul-", then=f"{_HEX}{{40}}"),
+    _starts("planetscale_token", "pscale_tkn_", "pscale_pw_", "pscale_oauth_", then="[A-Za-z0-9_.-]{32,}"),
+    _starts("fly_token", "fm2_", then="[A-Za-z0-9+/]{80,}={0,2}"),
+    Pattern(
+        "terraform_token", (".atlasv1.",), re.compile(f"{_LEFT}({_B62}{{14}}\\.atlasv1\\.{_URL64}{{60,}})".encode()), 14
     ),
     _starts("digitalocean_token", "dop_v1_", "doo_v1_", "dor_v1_", then=f"{_HEX}{{64}}"),
     _starts("databricks_token", "dapi", then=f"{_HEX}{{32}}(?:-[0-9])?"),
@@ -116,7 +166,19 @@ PATTERNS: tuple[Pattern, ...] = (
     _starts("grafana_token", "glsa_", then=f"{_B62}{{32}}_{_HEX}{{8}}"),
     _starts("new_relic_key", "NRAK-", then="[A-Z0-9]{27}"),
     # messages and money
-    _starts("slack_token", "xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-", then="[0-9A-Za-z-]{24,}"),
+    _starts(
+        "slack_token",
+        "xoxb-",
+        "xoxp-",
+        "xoxa-",
+        "xoxr-",
+        "xoxs-",
+        "xoxe-",
+        "xoxc-",
+        "xoxd-",
+        "xapp-",
+        then="[0-9A-Za-z%-]{24,}",
+    ),
     _starts("slack_webhook", "hooks.slack.com/", then=r"(?:services|workflows)/T\w{7,}/[AB]\w{7,}/\w{16,}"),
     _starts(
         "discord_webhook", "discord.com/api/", "discordapp.com/api/", then=f"webhooks/[0-9]{{17,20}}/{_URL64}{{60,}}"
@@ -133,7 +195,8 @@ PATTERNS: tuple[Pattern, ...] = (
     *(_starts("twilio_key", f"SK{digit}", then=f"{_HEX}{{31}}") for digit in "0123456789abcdef"),
     _beside("twilio_auth_token", "twilio", value=f"{_HEX}{{32}}", between=_KEY),
     _starts("sendgrid_key", "SG.", then=f"{_URL64}{{22}}\\.{_URL64}{{43}}"),
-    _starts("mailgun_key", "key-", then=f"{_HEX}{{32}}"),
+    # Not after a dash: `cache-key-<hash>` is none.
+    Pattern("mailgun_key", ("key-",), re.compile(f"{_LEFT}(?<![_-])key-({_HEX}{{32}}){_RIGHT}".encode())),
     Pattern("mailchimp_key", ("-us",), re.compile(f"{_LEFT}([0-9a-f]{{32}}-us[0-9]{{1,2}}){_RIGHT}".encode()), 32),
     _starts("stripe_key", "sk_live_", "rk_live_", "sk_test_", "rk_test_", then=f"{_B62}{{16,}}"),
     _starts("stripe_webhook_secret", "whsec_", then="[A-Za-z0-9+/]{32,}={0,2}"),
@@ -147,16 +210,19 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "private_key",
         ("-----BEGIN ",),
-        # Lines of base64 follow, perhaps after headers, with their ends as they are or escaped as in JSON.
+        # Lines of base64 follow, perhaps after headers, indented, quoted, or with their ends escaped as in JSON within
+        # JSON. What was passed over is never tried in another way: `a: a: a: …` would take for ever.
         re.compile(
             rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
-            rb"(?:\s|\\[nr]|[A-Za-z-]+: [^\n\\]{0,80}){0,8}([A-Za-z0-9+/]{40,})"
+            rb"""(?:\s|\\+[nrt]|\\*["'`]|[>|+,]|[A-Za-z-]++: [^\n\\]{0,80}+){0,120}+([A-Za-z0-9+/]{40,})"""
         ),
     ),
     _starts("putty_key", "PuTTY-User-Key-File-", then=r"[23]:[^\x00]{0,600}Private-Lines:", right=""),
     _starts("age_key", "AGE-SECRET-KEY-1", then="[0-9A-Z]{58}"),
     Pattern(
-        "url_credentials", ("://",), re.compile(rb"""://[^\s/:@"'<>\\]{0,64}:([^\s/@"'<>\\]{6,128})@[\w.\[-]+"""), 0
+        "url_credentials",
+        ("://",),
+        re.compile(rb"""://[^\s/:@"'<>\\]{0,64}:([^\s/@"'<>\\]{6,128})@(?:\[[\w:.]+\]|[\w.-]+)"""),
     ),
     Pattern(
         "connection_string",
@@ -165,30 +231,63 @@ PATTERNS: tuple[Pattern, ...] = (
         back=2,
         any_case=True,
     ),
+    Pattern(
+        "netrc_password",
+        ("login",),
+        re.compile(
+            rf"""login{_SPACE}[^\s\\]{{1,100}}{_SPACE}password{_SPACE}([^\s\\"'`]{{8,}})""".encode(),
+        ),
+    ),
+    Pattern(
+        "basic_credentials",
+        ("basic ",),
+        re.compile(f"(?i:basic) ([A-Za-z0-9+/]{{12,}}={{0,2}}){_RIGHT}".encode()),
+        any_case=True,
+    ),
     _beside("bearer_token", "bearer", value=r"[A-Za-z0-9_\-.~+/]{32,}={0,2}"),
     _beside(
         "assigned_secret",
-        *("api_key", "apikey", "api-key", "secret_key", "secretkey", "access_token", "auth_token", "client_secret"),
+        *(
+            "api_key",
+            "apikey",
+            "api-key",
+            "secret_key",
+            "secretkey",
+            "access_token",
+            "auth_token",
+            "authtoken",
+            "client_secret",
+        ),
         value=r"[A-Za-z0-9_\-+/]{32,}={0,2}",
     ),
 )
 
 # Formats whose value has no form of its own: it must look drawn at random, or ordinary text would match.
 MUST_LOOK_RANDOM = frozenset(
-    "model_provider_key aws_secret heroku_or_cloudflare_key connection_string bearer_token assigned_secret".split()
+    "model_provider_key aws_secret heroku_or_cloudflare_key connection_string netrc_password bearer_token"
+    " assigned_secret".split()
 )
 
 # What manuals print in the place of a value.
 _PLACEHOLDERS = re.compile(
     rb"EXAMPLE|example|x{6}|X{6}|placeholder|PLACEHOLDER|redacted|REDACTED|changeme|your[_-]|YOUR[_-]|\*{4}|\.{4}"
-    rb"|01234567|12345678|abcdefgh|ABCDEFGH|eyJzdWIiOiIxMjM0NTY3ODkw|4eC39HqLyjW"  # jwt.io's and Stripe's own
+    rb"|01234567|12345678|abcdefgh|ABCDEFGH|4eC39HqLyjW"  # the last is Stripe's own
+    rb"|eyJzdWIiOiIxMjM0NTY3ODkw|eyJzb21lIjoicGF5bG9hZCJ9"  # the payloads of jwt.io and of PyJWT's manual
+    rb"|czZCaGRSa3F0MzpnWDFmQmF0M2JW|gX1fBat3bV|7Fjfp0ZBr1KtDRbnfVdmIw"  # RFC 6749
+    rb"|django-insecure-"  # what Django itself writes into every new project
 )
 _EXAMPLE_HOST = re.compile(
-    rb"@(?:[\w.-]+\.)?(?:example\.(?:com|org|net)|example|localhost|127\.0\.0\.1|host|hostname)$"
+    rb"@(?:(?:[\w.-]+\.)?(?:example\.(?:com|org|net)|example|localhost|host|hostname)|127(?:\.\d+){3}|0\.0\.0\.0"
+    rb"|\[::1?\])$"
 )
 _PASSWORD_WORDS = re.compile(
-    rb"(?i)^(?:[$%{<\[(].*|.*[})\]>%]|pass\w*|pwd|secret|token|\w*password\w*|admin|guest|root|user\w*)$"
+    rb"(?i)^(?:[$%{<\[(].*|.*[})\]>%]|pass\w*|pwd|secret|token|\w*password\w*|user\w*"
+    rb"|(?:admin|guest|root|test|demo|postgres|mysql|mongo|redis|rabbit|hunter|letmein|qwerty|open sesame)\w{0,4})$"
 )
+
+
+# A name made of words: `openai_default_key_v2`.
+_WORDS = re.compile(rb"(?:[A-Za-z]+|[0-9]{1,4}|[vV][0-9]+)(?:[_\-.+/]+(?:[A-Za-z]+|[0-9]{1,4}|[vV][0-9]+))+")
 
 
 def is_secret(pattern: Pattern, match: "re.Match[bytes]") -> bool:
@@ -197,12 +296,28 @@ def is_secret(pattern: Pattern, match: "re.Match[bytes]") -> bool:
     if _PLACEHOLDERS.search(value):
         return False
     if pattern.name == "url_credentials":
-        return not _EXAMPLE_HOST.search(match[0]) and not _PASSWORD_WORDS.match(value) and _kinds(value) >= 2
+        return not _EXAMPLE_HOST.search(match[0]) and _is_password(value)
+    if pattern.name == "basic_credentials":
+        user, colon, password = _decoded(value).partition(b":")
+        return bool(user and colon) and (user + password).isascii() and _is_password(password)
     if pattern.name in MUST_LOOK_RANDOM:
-        return (
-            _kinds(value) >= 2 and any(48 <= c < 58 for c in value) and len(set(value)) >= min(10, len(value) * 2 // 3)
-        )
+        mixed = _kinds(value) >= 2 and any(48 <= c < 58 for c in value) and not _WORDS.fullmatch(value)
+        return mixed and len(set(value)) >= min(10, len(value) * 2 // 3)
     return pattern.name == "private_key" or len(set(value)) >= 7
+
+
+def _is_password(value: bytes) -> bool:
+    """Whether it could be somebody's, at least 6 characters of two kinds, and is no word that stands for one."""
+    return len(value) >= 6 and _kinds(value) >= 2 and not _PASSWORD_WORDS.match(value)
+
+
+def _decoded(value: bytes) -> bytes:
+    """The bytes that a text in base64 stands for; none when it is no such text."""
+    try:
+        decoded = binascii.a2b_base64(value, strict_mode=True)
+    except binascii.Error:
+        return b""
+    return decoded if decoded.isascii() and decoded.decode().isprintable() else b""
 
 
 def _kinds(value: bytes) -> int:
