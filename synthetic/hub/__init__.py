@@ -7,20 +7,19 @@ of the same release finds its tag and does nothing.
 """
 
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from synthetic import manifest, privacy
-from synthetic.errors import BrokenRelease, HubFailed, PushRefused, SecretFound
-from synthetic.hub import cards
+from synthetic import manifest
+from synthetic.errors import HubFailed, PushRefused
+from synthetic.hub import cards, gate
 from synthetic.hub import plan as plans
-from synthetic.hub.plan import Plan, Sent
+from synthetic.hub.plan import Plan, Sent, There
 from synthetic.manifest import Manifest
-from synthetic.relicense import changed_texts, relicense
+from synthetic.relicense import relicense
 from synthetic.stage import Progress, silent
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ def push(  # noqa: PLR0913 - each is an option of the verb
     Raises `PushRefused`, `SecretFound`, `HubFailed`, `BrokenRelease`, `RecipeError`, `TargetTaken`, `CannotWrite`.
     """
     path = Path(folder)
-    made, texts = _licensed(path, repo, license)
-    card = _card(path, texts)
+    made, texts = gate.licensed(path, repo, license)
+    card = gate.card(path, texts)
     cards.check_card(path, made, card)
     _no_telemetry()
     from synthetic.hub.remote import Patience, Remote
@@ -84,7 +83,7 @@ def push(  # noqa: PLR0913 - each is an option of the verb
     private = remote.is_private()
     notes += _visibility(remote, private, public=public, pr=pr, mine=_namespace(repo) == author)
     sent = plans.files(path, made, texts)
-    _gate(path, made, remote.secret | dict(secrets or {}), texts, progress)
+    gate.check_secrets(path, made, remote.secret | dict(secrets or {}), texts, progress)
 
     one = _Push(remote, made, sent, public=public, pr=pr, author=author, progress=progress)
     if private is not None and (commit := one.already_tagged()):
@@ -109,24 +108,6 @@ def push(  # noqa: PLR0913 - each is an option of the verb
 
 
 # ---- before anything is sent
-
-
-def _licensed(path: Path, repo: str, license: str | None) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest, and the files that another licence changes."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", repo) or "--" in repo or ".." in repo:
-        raise PushRefused(f"{repo!r} is no repository: it takes org/name", hint=f"synthetic push {path} org/name")
-    again = f"synthetic push {path} {repo}"
-    made = manifest.read(path)
-    cards.check_license(license or made.license, again)
-    texts = changed_texts(path, license) if license else {}
-    return plans.earlier(texts.get(str(manifest.PATH))) or made, texts
-
-
-def _card(path: Path, texts: Mapping[str, bytes]) -> str:
-    try:
-        return (texts.get("README.md") or (path / "README.md").read_bytes()).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BrokenRelease(f"{path}/README.md: cannot be read ({error})", hint=f"synthetic check {path}") from error
 
 
 def _no_telemetry() -> None:
@@ -169,7 +150,10 @@ def _rights(remote: "Remote", *, pr: bool) -> tuple[str, list[str]]:
 def _visibility(remote: "Remote", private: bool | None, *, public: bool, pr: bool, mine: bool) -> list[str]:
     """What to say about who will see it. Raises `PushRefused` when more people would than was asked for."""
     if private is None and pr and not mine:
-        raise PushRefused(f"{remote.repo}: does not exist, or this token may not see it; a proposal needs a repository")
+        raise PushRefused(
+            f"{remote.repo}: does not exist, or this token may not see it; a proposal needs a repository",
+            hint="without --pr it is made, where this token may do that",
+        )
     if private is False and not public:
         raise PushRefused(
             f"{remote.repo}: is public, and a push is private unless you say otherwise",
@@ -178,30 +162,6 @@ def _visibility(remote: "Remote", private: bool | None, *, public: bool, pr: boo
     if private and public:
         return [f"{remote.repo} is private and stays so: change that in its settings on the Hub"]
     return []
-
-
-def _gate(
-    path: Path, made: Manifest, secrets: Mapping[str, str], texts: Mapping[str, bytes], progress: Progress
-) -> None:
-    """Raise `SecretFound` when the release holds what looks like a secret."""
-    found = privacy.scan(path, made, secrets=secrets, texts=texts, progress=progress)
-    if found:
-        more = f" … and {len(found) - 5} more places" if len(found) > 5 else ""
-        raise SecretFound(
-            f"{path}: nothing was sent; what looks like a secret stands in "
-            + "; ".join(str(finding) for finding in found[:5])
-            + more,
-            hint=_way_out(found),
-        )
-
-
-def _way_out(found: Sequence[privacy.Finding]) -> str:
-    """What to do about findings: `traces` holds every row of the store, so no rule of a recipe takes one out of it."""
-    in_rows = any(finding.file.startswith("data/") for finding in found)
-    then = "take it out of the logs, capture them into a new store" if in_rows else "take it out of the recipe"
-    said = f"revoke what has leaked, {then} and release again"
-    names = sorted({finding.pattern.rpartition("$")[2] for finding in found if "$" in finding.pattern})
-    return said + (f"; if ${names[0]} is no secret, run again without that variable" if names else "")
 
 
 # ---- the push
@@ -255,16 +215,27 @@ class _Push:
     def plan(self, revision: str, *, creates: bool = False) -> Plan:
         """What to send to a branch and to delete from it, as it is now."""
         add, unchanged, delete = plans.changes(self._remote.repo, self._sent, self._made, (), None)
-        parent = None
+        parent: str | None = None
+        overwritten: tuple[str, ...] = ()
         if not creates:
             parent = self._remote.head("main" if revision == NEW_PULL_REQUEST else revision)
             before = plans.earlier(self._remote.read(str(manifest.PATH), parent))
             there = self._remote.tree(parent)
             add, unchanged, delete = plans.changes(self._remote.repo, self._sent, self._made, there, before)
+            overwritten = plans.overwritten([*(file.path for file in add), *delete], there, *self._written(before))
         if len(add) + len(delete) > MOST_OPERATIONS:
             raise PushRefused(f"{self._remote.repo}: {len(add) + len(delete):,} files are too many for one commit")
         tag = None if self._pr else self.tag
-        return Plan(self._remote.repo, creates, self._public, revision, parent, add, unchanged, delete, tag)
+        return Plan(
+            self._remote.repo, creates, self._public, revision, parent, add, unchanged, delete, tag, overwritten
+        )
+
+    def _written(self, before: Manifest | None) -> tuple[set[str], list[There] | None]:
+        """The paths that the earlier release lists, and its files as they were tagged; None: it has no tag."""
+        if before is None:
+            return set(), []
+        commit = self._remote.tagged(f"v{before.version}")
+        return plans.manifest_paths(before), self._remote.tree(commit) if commit else None
 
     def nothing(self, commit: str, revision: str = "main") -> Plan:
         """The plan of a push that has nothing to do."""
@@ -354,6 +325,9 @@ class _Push:
         tagged: bool = False,
     ) -> Pushed:
         """What to tell."""
+        if plan.overwritten:
+            some = ", ".join(plan.overwritten[:3]) + (" …" if len(plan.overwritten) > 3 else "")
+            notes = [*notes, f"overwrites what others wrote on the Hub, which stays in its history: {some}"]
         url, revision = self._remote.url, plan.revision
         if revision.startswith("refs/pr/"):
             url += f"/discussions/{revision.rpartition('/')[2]}"

@@ -12,7 +12,7 @@ from typing import Any  # values of YAML
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthetic.errors import PushRefused
+from synthetic.errors import BrokenRelease, PushRefused
 from synthetic.manifest import Manifest
 
 # The Hub's identifiers (hub-docs, repositories-licenses), but `unknown`, which says nothing, and `other`, which needs a
@@ -49,7 +49,7 @@ def check_license(license: str | None, again: str) -> None:
 
 
 def check_card(folder: Path, made: Manifest, text: str) -> None:
-    """Raise `PushRefused` when the card's front matter is not that of the release."""
+    """Raise `PushRefused` when the card's front matter is not that of the release, `BrokenRelease` for its shards."""
     from huggingface_hub import DatasetCard
 
     try:
@@ -92,12 +92,17 @@ def _counts(folder: Path, made: Manifest, said: dict[str, Any]) -> list[str]:
     infos = {str(info.get("config_name")): info for info in said.get("dataset_info") or []}
     problems = []
     for name, config in made.configs.items():
-        try:
-            rows = sum(pq.read_metadata(folder / data.path).num_rows for data in config.files)
-        except (pa.ArrowException, OSError) as error:
-            raise PushRefused(f"{name}: a shard cannot be read ({error})", hint=_again(folder)) from error
+        rows = sum(_rows(folder, data.path) for data in config.files)
         counted = [split.get("num_examples") for split in infos.get(name, {}).get("splits") or []]
         if counted not in ([], [rows]) or config.rows != rows:
             said_rows = (*counted, config.rows)[0]
             problems.append(f"{said_rows} rows are counted in {name}, its files hold {rows}")
     return problems
+
+
+def _rows(folder: Path, path: str) -> int:
+    """The rows of a shard, as its footer has them. Raises `BrokenRelease`."""
+    try:
+        return int(pq.read_metadata(folder / path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise BrokenRelease(f"{path}: cannot be read ({error})", hint=f"synthetic check {folder}") from error

@@ -5,7 +5,7 @@ ever deleted.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -71,6 +71,8 @@ class Plan:
     """Files of an earlier release of ours that this one does not have."""
     tag: str | None
     """None: a pull request is tagged after it was merged."""
+    overwritten: tuple[str, ...] = ()
+    """Those of the files to add and to delete that somebody else wrote, or edited, on the Hub."""
 
     @property
     def is_empty(self) -> bool:
@@ -171,6 +173,19 @@ def changes(
             hint="delete that file on the Hub, or push to another repository",
         )
     return add, tuple(sorted(ours - missing)), delete
+
+
+def overwritten(
+    changed: Iterable[str], there: Iterable[There], listed: Collection[str], written: Iterable[There] | None
+) -> tuple[str, ...]:
+    """Those of the changed files that stand in the repository with content that no release of ours wrote.
+
+    `listed` are the paths of the earlier release, `written` its files as it wrote them; None: that is not known, and
+    what it lists counts as written by it.
+    """
+    found = {file.path: file for file in there}
+    ours = set(found.values() if written is None else written)
+    return tuple(p for p in sorted(changed) if p in found and (p not in listed or found[p] not in ours))
 
 
 def manifest_paths(made: Manifest) -> set[str]:

@@ -70,6 +70,7 @@ def plain(done: Pushed) -> dict[str, Any]:
             "add": [{"path": file.path, "bytes": file.size, "sha256": file.sha256} for file in plan.add],
             "unchanged": list(plan.unchanged),
             "delete": list(plan.delete),
+            "overwritten": list(plan.overwritten),
             "tag": plan.tag,
         },
     }

@@ -1,5 +1,7 @@
 """What a push refuses, before anything of the release has left: rights, visibility, licence, card, secrets."""
 
+import shlex
+
 import pytest
 from msgspec.structs import replace
 
@@ -64,11 +66,39 @@ def test_an_organisation_of_the_token_is_pushed_to_and_a_broad_token_is_noted(hu
     assert "fine-grained" in done.notes[0]
 
 
-@pytest.mark.parametrize("repo", ["sums", "a/b/c", "ana/", "/sums", "ana/s ums", "ana/a--b", "ana/..", "../x"])
+NO_NAMES = ["sums", "a/b/c", "ana/", "/sums", "ana/s ums", "ana/a--b", "ana/..", "../x", "ana/x.", "ana/x.git", "ana/é"]
+
+
+@pytest.mark.parametrize("repo", [*NO_NAMES, "-ana/x", f"ana/{97 * 'x'}"])
 def test_a_name_that_is_no_repository_is_refused_without_a_call(hub, push, v1, repo):
     with pytest.raises(PushRefused, match="org/name"):
         push(v1, repo)
     assert hub.calls == []
+
+
+@pytest.mark.parametrize("repo", ["https://hub.example.com/datasets/ana/sums", "datasets/ana/sums/"])
+def test_an_address_is_refused_with_the_name_in_it(hub, push, v1, repo):
+    with pytest.raises(PushRefused) as refused:
+        push(v1, repo)
+    assert refused.value.hint == f"synthetic push {v1} ana/sums"
+
+
+def test_a_store_and_a_folder_that_is_not_there_are_refused_with_what_would_work(hub, push, v1, tmp_path):
+    with pytest.raises(BrokenRelease, match="is a store, and a push takes a release") as refused:
+        push(v1.parent / "store")
+    assert refused.value.hint == f"synthetic release {v1.parent / 'store'} --to my-release"
+    with pytest.raises(BrokenRelease, match="there is no such folder"):
+        push(tmp_path / "nothing")
+    with pytest.raises(BrokenRelease, match="no release here"):
+        push(tmp_path)
+    assert hub.calls == []
+
+
+def test_a_hint_can_be_pasted_whatever_the_folder_is_called(hub, push, unlicensed, tmp_path):
+    folder = copied(unlicensed, tmp_path / "my 'sums'")
+    with pytest.raises(PushRefused) as refused:
+        push(folder)
+    assert shlex.split(str(refused.value.hint)) == ["synthetic", "push", str(folder), REPO, "--license", "apache-2.0"]
 
 
 def test_the_hubs_answer_is_shown_without_the_token(hub, push, v1):
@@ -175,6 +205,8 @@ def test_a_secret_in_a_cell_is_named_by_row_and_column_and_never_sent_nor_shown(
     with pytest.raises(SecretFound, match=r"p50-1/0, messages.content: hugging_face_token") as refused:
         push(released(tmp_path, [*attempts(2), row]))
     assert TOKEN not in str(refused.value)
+    # A rule cannot help: `traces` holds every row.
+    assert "take it out of the logs" in str(refused.value.hint)
     assert not hub.received(TOKEN)
     assert hub.writes() == []
 
@@ -199,4 +231,5 @@ def test_a_value_of_this_hosts_environment_is_never_sent(hub, push, tmp_path):
     with pytest.raises(SecretFound, match=r"the value of \$SERVICE_PASSWORD") as refused:
         push(folder, secrets={"SERVICE_PASSWORD": "orange-17"})
     assert "orange-17" not in str(refused.value)
+    assert "if $SERVICE_PASSWORD is no secret" in str(refused.value.hint)
     assert not hub.received("orange-17")
