@@ -204,6 +204,8 @@ def charts(
             points,
             title="Share of texts that repeat another one of their problem and step, by training step",
             subtitle=f"{known['copies'].sum():,} copies among {known['texts'].sum():,} texts; band: 95 % interval",
+            across="training step",
+            up="copies",
             alike=True,
             percent=True,
         )

@@ -121,28 +121,42 @@ def panels(frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     return frame.with_columns(panel=pl.concat_str(parts, separator=" · ") if parts else pl.lit("all"))
 
 
-def lines(frame: pl.DataFrame, *, title: str, subtitle: str, alike: bool, percent: bool = False) -> "Chart":
-    """A line with its band for each series, in a panel for each group.
+def lines(
+    frame: pl.DataFrame,
+    *,
+    title: str,
+    subtitle: str,
+    across: str,
+    up: str,
+    alike: bool,
+    from_zero: bool = True,
+    percent: bool = False,
+) -> "Chart":
+    """A line with its band for each series, in a panel for each group; `across` and `up` are the titles of the axes.
 
-    Reads `panel`, `series`, `x`, `middle`, `low`, `high`; `low` and `high` are null where a point has no band. `alike`:
-    all panels have one scale, from 0, of shares or whole numbers; else each its own.
+    Reads `panel`, `series`, `x` (whole numbers), `middle`, `low`, `high`; `low` and `high` are null where a point has
+    no band. `alike`: all panels have one scale, of shares or whole numbers; else each its own.
     """
     import altair as alt
 
     series = frame["series"].unique(maintain_order=True).to_list()
-    ticks = alt.Axis(tickMinStep=1, format="d", tickCount=6)
-    across = alt.X("x:Q", title=None, axis=ticks, scale=alt.Scale(zero=False, nice=False, padding=6))
-    smallest = 1 if alike and not percent else 0.001  # whole numbers have no ticks between them
-    axis = alt.Axis(format=".0%" if percent else "~s", tickCount=4, minExtent=34, tickMinStep=smallest)
-    scale = alt.Scale(zero=alike)
-    middle, low = (alt.Y(f"{end}:Q", title=None, axis=axis, scale=scale) for end in ("middle", "low"))
+    # Places by hand: vl-convert 1.9 puts ticks between whole numbers and writes 1, 2, 2, 3, 3.
+    ticks = alt.Axis(values=whole_ticks(frame["x"]), format="d", labelOverlap=True)
+    x = alt.X("x:Q", title=across, axis=ticks, scale=alt.Scale(zero=False, nice=False, padding=6))
+    largest = max(float(n) for n in [*frame["middle"], *frame["high"], 1.0] if n is not None)
+    # With a precision of its own; the one that is guessed from the ticks writes 4e+2, and 600m for 0.6.
+    axis = alt.Axis(format=".0%" if percent else ",.7~g", tickCount=4, minExtent=34)
+    scale = alt.Scale(zero=alike or from_zero)
+    if alike and not percent:  # whole numbers have no ticks between them, and where all is 0 a scale to see it on
+        scale, axis.values = alt.Scale(domain=[0, largest]), whole_ticks(pl.Series([0.0, largest]), 4)
+    middle, low = (alt.Y(f"{end}:Q", title=up, axis=axis, scale=scale) for end in ("middle", "low"))
     # One series needs no legend: the subtitle says what it is.
     legend = alt.Legend(title=None) if len(series) > 1 else None
     colour = alt.Color("series:N", scale=alt.Scale(domain=series, range=COLOURS[: len(series)]), legend=legend)
     marks = ("circle", "diamond", "square", "triangle-up")
     shape = alt.Shape("series:N", scale=alt.Scale(domain=series, range=marks[: len(series)]), legend=legend)
     frame = frame.with_columns(alone=pl.len().over("panel", "series") == 1)
-    base = alt.Chart().encode(x=across, color=colour)
+    base = alt.Chart().encode(x=x, color=colour)
     shown = alt.layer(
         base.mark_area(opacity=0.25).encode(y=low, y2="high:Q"),
         # An area needs two points: the band of one is a rule.
@@ -160,6 +174,13 @@ def lines(frame: pl.DataFrame, *, title: str, subtitle: str, alike: bool, percen
     return faceted
 
 
+def whole_ticks(values: pl.Series, most: int = 6) -> list[int]:
+    """Whole numbers from the smallest to the largest value, at most `most` + 1, at round places: 1, 2, 5, 10, 20 …"""
+    first, last = int(values.min()), int(values.max())  # type: ignore[arg-type]
+    step = next(n * 10**power for power in range(20) for n in (1, 2, 5) if (last - first) / (n * 10**power) <= most)
+    return list(range(-(-first // step) * step, last + 1, step))
+
+
 def bars(frame: pl.DataFrame, *, first: str, title: str, subtitle: str) -> "Chart":
     """Shares that add up to 1, a bar for each `row`, a panel for each `panel`; `first` is the part to the left.
 
@@ -170,7 +191,11 @@ def bars(frame: pl.DataFrame, *, first: str, title: str, subtitle: str) -> "Char
     parts = [first, *sorted(set(frame["part"]) - {first})]
     colours = [COLOURS[2], *(colour for place, colour in enumerate(COLOURS) if place != 2)]
     across = alt.X(
-        "share:Q", title=None, stack="zero", axis=alt.Axis(format=".0%", tickCount=4), scale=alt.Scale(domain=[0, 1])
+        "share:Q",
+        title="share of rows",
+        stack="zero",
+        axis=alt.Axis(format=".0%", tickCount=4),
+        scale=alt.Scale(domain=[0, 1]),
     )
     shown = (
         alt.Chart()
@@ -235,7 +260,7 @@ def _data(frame: pl.DataFrame) -> "alt.InlineData":
 
 def _styled(chart: "Chart", background: str) -> "Chart":
     font = "Helvetica, Arial, sans-serif"
-    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 11, "titleFontWeight": "normal"}
     line = {"domainColor": INK, "tickColor": INK, "gridColor": INK, "gridOpacity": 0.25}
     styled: Chart = (
         chart.configure(background=background, font=font, padding=12)

@@ -38,6 +38,14 @@ AXES = {
 }
 """What attempts can be laid out over."""
 
+SHORT = {
+    "step": "training step",
+    "policy_start": "policy version at the start",
+    "policy_end": "policy version at the end",
+    "ship_step": "step shipped in",
+}
+"""The same, as the title of an axis."""
+
 MEASURES = {
     "reward": ("reward_known", "reward_mean", "reward_low", "reward_high", "reward_median", "reward_p95"),
     "length": ("length_known", "length_median", "length_p95"),
@@ -155,14 +163,18 @@ def charts(found: pl.DataFrame, over: str, by: Sequence[str]) -> "dict[str, repo
     )
     x, tail = AXES[over], "line: median, band: up to the 95th percentile"
     said = {
-        "reward": (f"Mean reward by {x}", "band: 95 % interval of the mean; each environment has its own scale"),
-        "length": (f"Completion tokens of an attempt, by {x}", f"{tail}; each environment has its own scale"),
-        "truncated": (f"Share of attempts that a limit cut off, by {x}", "band: 95 % interval"),
-        "staleness": (f"Staleness of shipped attempts in policy versions, by {x}", tail),
-        "drift": (f"Policy versions that came during an attempt, by {x}", tail),
+        "reward": (
+            f"Mean reward by {x}",
+            "band: 95 % interval of the mean; each environment has its own scale",
+            "reward",
+        ),
+        "length": (f"Completion tokens of an attempt, by {x}", f"{tail}; each environment has its own scale", "tokens"),
+        "truncated": (f"Share of attempts that a limit cut off, by {x}", "band: 95 % interval", "cut off"),
+        "staleness": (f"Staleness of shipped attempts in policy versions, by {x}", tail, "versions"),
+        "drift": (f"Policy versions that came during an attempt, by {x}", tail, "versions"),
     }
     drawn = {}
-    for name, (title, legend) in said.items():
+    for name, (title, legend, up) in said.items():
         middle, low, high = BANDS[name]
         points = placed.filter(pl.col(middle).is_not_null()).select(
             "panel",
@@ -181,7 +193,10 @@ def charts(found: pl.DataFrame, over: str, by: Sequence[str]) -> "dict[str, repo
                 points,
                 title=title,
                 subtitle=f"{counts} attempts; {legend}",
+                across=SHORT[over],
+                up=up,
                 alike=name not in ("reward", "length"),
+                from_zero=name != "reward",
                 percent=name == "truncated",
             )
     return drawn

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ import pytest
 
 import synthetic
 from synthetic import recipe as recipes
-from synthetic.errors import SyntheticError
 from synthetic.record import record
 
 PIPELINES = Path(__file__).parent.parent / "pipelines"
@@ -329,63 +327,3 @@ def test_what_cannot_be_done_is_said_with_what_can(store, release, tmp_path, arg
     assert (done.returncode, done.stdout) == (1, "")
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
-
-
-# ---- charts
-
-
-@pytest.mark.parametrize("script", ["training", "duplicates"])
-def test_without_the_extra_a_chart_names_it_and_the_numbers_still_come(script, store, tmp_path):
-    # A module that Python is told not to have.
-    (tmp_path / "altair.py").write_text("raise ImportError('no altair')\n", "utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, str(PIPELINES / f"{script}.py"), str(store)]
-    for more, code in (([], 0), (["--plot", str(tmp_path / "chart.svg")], 1)):
-        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, env=environment)
-        assert done.returncode == code
-        assert ("pip install 'synthetic-traces[plots]'" in done.stderr) == (code == 1)
-
-
-@pytest.mark.parametrize(
-    ("script", "names"),
-    [("training", {"reward", "length", "truncated", "staleness", "drift"}), ("duplicates", {"copies", "drops"})],
-)
-def test_charts_are_written_one_file_or_many(script, names, store, tmp_path, capsys):
-    pytest.importorskip("altair")
-    pytest.importorskip("vl_convert")
-    picture, folder = tmp_path / "all.png", tmp_path / "charts"
-    done = run(script, store, "--plot", picture)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.rstrip().endswith(f"wrote {picture}")
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    # In this process, because the library that draws takes seconds to start.
-    main = importlib.import_module(script).main
-    written = []
-    for _ in range(2):
-        assert main([str(store), "--plot", str(folder), "--json"]) == 0
-        assert {Path(file).stem for file in json.loads(capsys.readouterr().out)["plots"]} == names
-        written.append({path.name: path.read_text("utf-8") for path in folder.iterdir()})
-    assert written[0] == written[1]
-    assert written[0].keys() == {f"{name}.svg" for name in names}
-    assert all("<svg" in text and ">estimates</text>" in text for text in written[0].values())
-
-
-def test_what_has_no_step_is_not_drawn_and_that_is_said():
-    pytest.importorskip("altair")
-    found = training.curves(rows({"step": 1, "reward": 1.0}, {"reward": 0.0, "completion_tokens": 5})).collect()
-    assert set(training.charts(found, "step", ["env_id"])) == {"reward"}
-    nowhere = training.curves(rows({"reward": 1.0})).collect()
-    with pytest.raises(SyntheticError, match="nothing to draw"):
-        report.save(training.charts(nowhere, "step", ["env_id"]), Path("chart.svg"))
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-@pytest.mark.parametrize("colour", [report.INK, *report.COLOURS])
-def test_every_colour_can_be_seen_on_white_and_on_near_black(colour):
-    white, black = 1.05 / (luminance(colour) + 0.05), (luminance(colour) + 0.05) / (luminance("#0d1117") + 0.05)
-    assert min(white, black) > (4.3 if colour == report.INK else 3.5)

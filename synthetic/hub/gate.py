@@ -24,8 +24,8 @@ def licensed(path: Path, repo: str, license: str | None) -> tuple[Manifest, dict
         within = "/".join(repo.rstrip("/").split("/")[-2:])  # of an address
         again = shlex.join(["synthetic", "push", str(path), within if _is_name(within) else "org/name"])
         raise PushRefused(
-            f"{repo!r} is no repository: it takes org/name, each of at most 96 letters, digits, '-', '_' and '.', without"
-            " '--' and '..' and with a letter or digit at both ends",
+            f"{repo!r} is no repository: it takes org/name, each of at most 96 letters, digits, '-', '_' and '.',"
+            " without '--' and '..' and with a letter or digit at both ends",
             hint=again,
         )
     if not manifest.is_release(path):
