@@ -41,6 +41,12 @@ def check_license(license: str | None, again: str) -> None:
             hint=f"{again} --license apache-2.0",
             option="--license=apache-2.0",
         )
+    if license in ("other", "unknown"):
+        raise PushRefused(
+            f"licence '{license}' tells nobody what they may do; one that the Hub has no identifier for needs a name and"
+            " a link, which cards of releases do not have",
+            hint=f"{again} --license cc-by-4.0",
+        )
     if license not in LICENSES:
         near = get_close_matches(license.lower(), LICENSES, n=3, cutoff=0.5) or ["apache-2.0", "cc-by-4.0", "mit"]
         raise PushRefused(

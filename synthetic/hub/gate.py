@@ -14,6 +14,9 @@ from synthetic.relicense import changed_texts
 from synthetic.stage import Progress
 from synthetic.store import Store
 
+SHOWN = 10
+"""Places of secrets that are named; the rest are counted."""
+
 
 def licensed(path: Path, repo: str, license: str | None) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest, and the files that another licence changes, for a release that may go to `repo`.
@@ -63,10 +66,12 @@ def check_secrets(
     """Raise `SecretFound` when the release holds what looks like a secret."""
     found = privacy.scan(path, made, secrets=secrets, texts=texts, progress=progress)
     if found:
-        more = f" … and {len(found) - 5} more places" if len(found) > 5 else ""
+        # A row stands in `traces` and perhaps in another config: it is named once.
+        places = {(f.row or f.file, f.column, f.pattern): f for f in found}.values()
+        more = f" … and {len(places) - SHOWN} more places" if len(places) > SHOWN else ""
         raise SecretFound(
             f"{path}: nothing was sent; what looks like a secret stands in "
-            + "; ".join(str(finding) for finding in found[:5])
+            + "; ".join(str(finding) for finding in [*places][:SHOWN])
             + more,
             hint=_way_out(found),
         )

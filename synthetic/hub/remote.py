@@ -49,6 +49,15 @@ PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 TOLD_BY_XET = re.compile(r"HTTP status \w+ error \((\d{3})\b[^)]*\).*?(https?://\S+)")
 TOKEN_PAGE = "huggingface.co/settings/tokens"  # noqa: S105 - an address
 
+HERE: tuple[tuple[type[Exception], str, str], ...] = (
+    (LocalTokenNotFoundError, "there is no token for the Hub", f"hf auth login, with a token from {TOKEN_PAGE}"),
+    (UnicodeEncodeError, "the token holds a character that no token has", f"hf auth login ({TOKEN_PAGE})"),
+    (OfflineModeIsEnabled, "huggingface_hub is set to be offline", "unset HF_HUB_OFFLINE"),
+    (httpx2.UnsupportedProtocol, "the endpoint is no address", "unset HF_ENDPOINT, or write https://… there"),
+    (httpx2.InvalidURL, "the endpoint is no address", "unset HF_ENDPOINT, or write https://… there"),
+)
+"""Failures whose cause is on this host, and which never pass: what to say, and what would work."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -283,7 +292,7 @@ class Remote:
             # A storage's address or token expires; asking the Hub again gives a new one.
             expired = status in (401, 403) and not url.startswith(self._api.endpoint)
             return status in PASSING or expired
-        if isinstance(error, OfflineModeIsEnabled | LocalTokenNotFoundError):
+        if any(isinstance(error, kind) for kind, _, _ in HERE):
             return False
         return isinstance(error, httpx2.TransportError | JSONDecodeError | ConnectionError | RuntimeError) or (
             error.__cause__ is not None and self.passing(error.__cause__)
@@ -292,8 +301,9 @@ class Remote:
     def named(self, what: str, error: BaseException) -> SyntheticError:
         """A failure as a person should read it."""
         text = f"{self.repo}: {what}: {self._said(error)}"
-        if isinstance(error, LocalTokenNotFoundError):
-            return PushRefused("there is no token for the Hub", hint=f"hf auth login, with a token from {TOKEN_PAGE}")
+        for kind, said, hint in HERE:
+            if isinstance(error, kind):
+                return PushRefused(said, hint=hint)
         match _status(error)[0]:
             case 401:
                 return PushRefused(text, hint=f"hf auth login, with a new token from {TOKEN_PAGE}")

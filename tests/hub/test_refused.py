@@ -1,5 +1,6 @@
 """What a push refuses, before anything of the release has left: rights, visibility, licence, card, secrets."""
 
+import re
 import shlex
 
 import pytest
@@ -10,7 +11,7 @@ from synthetic import manifest
 from synthetic.errors import BrokenRelease, PushRefused, SecretFound
 from synthetic.relicense import relicense
 from tests.hub.pushing import REPO, released, shards
-from tests.releases import attempt, attempts, copied
+from tests.releases import attempt, attempts, command, copied
 
 # ---- who may see it
 
@@ -110,6 +111,24 @@ def test_the_hubs_answer_is_shown_without_the_token(hub, push, v1):
     assert hub.writes() == ["create"]
 
 
+def test_an_address_that_is_none_and_a_token_that_is_none_are_refused_at_once(hub, push, v1):
+    with pytest.raises(PushRefused, match="the endpoint is no address") as refused:
+        push(v1, endpoint="nonsense")
+    assert "HF_ENDPOINT" in str(refused.value.hint)
+    with pytest.raises(PushRefused, match="holds a character that no token has") as refused:
+        push(v1, token="hf_é")
+    assert "hf_é" not in str(refused.value)
+    assert (push.waits, hub.calls) == ([], [])
+
+
+def test_offline_mode_is_told_with_the_way_out_of_it(hub, v1):
+    environment = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token(), "HF_HUB_OFFLINE": "1"}
+    done = command("push", v1, REPO, env=environment)
+    assert done.returncode == 1
+    assert "try: unset HF_HUB_OFFLINE" in done.stderr
+    assert hub.calls == []
+
+
 # ---- what may leave
 
 
@@ -133,6 +152,13 @@ def test_a_licence_is_written_into_the_release_which_still_holds(hub, push, unli
 def test_a_licence_that_the_hub_does_not_know_is_refused_with_one_near_it(hub, push, unlicensed):
     with pytest.raises(PushRefused, match=r"apache-2\.0"):
         push(unlicensed, license="apache2")
+    assert hub.calls == []
+
+
+@pytest.mark.parametrize("license", ["other", "unknown"])
+def test_a_licence_that_says_nothing_is_refused(hub, push, unlicensed, license):
+    with pytest.raises(PushRefused, match="tells nobody what they may do"):
+        push(unlicensed, license=license)
     assert hub.calls == []
 
 
@@ -224,6 +250,17 @@ def test_a_secret_in_a_file_or_its_name_is_never_sent(hub, push, v1, tmp_path, p
         push(folder)
     assert TOKEN not in str(refused.value)
     assert not hub.received(TOKEN)
+
+
+def test_a_row_with_a_secret_is_named_once_though_it_stands_in_two_configs(hub, push, tmp_path):
+    leaking = [attempt(number, 1, model=f"as {TOKEN}") for number in range(50, 62)]
+    with pytest.raises(SecretFound) as refused:
+        push(released(tmp_path, [*attempts(2), *leaking]))
+    said = str(refused.value)
+    named = re.findall(r"p\d\d-1/0, model: hugging_face_token", said)
+    assert len(set(named)) == len(named) == 10
+    # Two rows, and the lines of card and numbers that list models.
+    assert " … and " in said
 
 
 def test_a_value_of_this_hosts_environment_is_never_sent(hub, push, tmp_path):
