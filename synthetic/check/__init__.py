@@ -6,7 +6,7 @@
     store     shards, ranges and side files
 
 Problems are collected, not raised: one look tells all. What has no second witness in a release cannot be checked there:
-the log itself, the name of its run and late facts.
+the log, the names of its runs, late facts, and the versions that it was made with.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from synthetic import manifest
 from synthetic.check.checked import Checked
 from synthetic.check.claims import check_claims
-from synthetic.manifest import Config, Data, Manifest
+from synthetic.manifest import Config, Data, File, Manifest
 from synthetic.record import Schema, schema
 from synthetic.shard import RowHash
 from synthetic.stage import Progress
@@ -31,6 +31,7 @@ def check_release(path: Path, progress: Progress) -> Checked:
         if done.expect((path / file.path).is_file(), f"{file.path}: is missing"):
             same = manifest.sha256(path / file.path) == file.sha256
             done.expect(same, f"{file.path}: its bytes are not those of the manifest")
+            _size(path, file, done)
     for name, config in made.configs.items():
         before = len(done.problems)
         if not done.expect(name in VIEWS, f"manifest: there is no config {name!r}; there are {list(VIEWS)}"):
@@ -50,12 +51,21 @@ def check_release(path: Path, progress: Progress) -> Checked:
     return done
 
 
+def _size(path: Path, listed: Data | File, done: Checked) -> None:
+    size = (path / listed.path).stat().st_size
+    done.expect(size == listed.bytes, f"{listed.path}: the manifest says {listed.bytes} bytes, it has {size}")
+
+
 def _whole(made: Manifest, done: Checked) -> None:
     """Whether the manifest has what every release has."""
     done.expect(manifest.root(made.configs) == made.root, "manifest: the root hash is not that of its files")
     for needed in ("release/recipe.toml", "release/reports/stats.json"):
         done.expect(needed in {file.path for file in made.files}, f"{needed}: is not in the manifest")
     done.expect("traces" in made.configs, "manifest: there is no config 'traces'")
+    if "traces" in made.configs:
+        came = sum(part.rows for part in made.inputs if part.kind == "traces") - made.repeated
+        rows = made.configs["traces"].rows
+        done.expect(came == rows, f"manifest: its inputs hold {came} rows that count, traces holds {rows}")
     left_out = [name for name in VIEWS if name not in made.configs]
     done.expect(left_out == made.left_out, f"manifest: says {made.left_out} are left out; these are: {left_out}")
 
@@ -67,10 +77,12 @@ def _config(path: Path, name: str, config: Config, done: Checked, progress: Prog
         if not done.expect(file.is_file(), f"{data.path}: is missing"):
             continue
         if done.expect(manifest.sha256(file) == data.sha256, f"{data.path}: its bytes are not those of the manifest"):
+            _size(path, data, done)
             _data(file, name, config, data, done)
         progress(f"checking {name}", number + 1, len(config.files))
     total = sum(data.rows for data in config.files)
     done.expect(total == config.rows, f"{name}: the manifest says {config.rows} rows, its files hold {total}")
+    done.expect(config.title == VIEWS[name].title, f"{name}: its title is not that of the config")
     declared = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in schema(config.schema).columns]
     done.expect(declared == config.columns, f"{name}: its columns are not those of schema {config.schema}")
     if config.funnel:

@@ -43,8 +43,8 @@ def check_license(license: str | None, again: str) -> None:
         )
     if license in ("other", "unknown"):
         raise PushRefused(
-            f"licence '{license}' tells nobody what they may do; one that the Hub has no identifier for needs a name and"
-            " a link, which cards of releases do not have",
+            f"licence '{license}' tells nobody what they may do; one that the Hub has no identifier for needs a name"
+            " and a link, which cards of releases do not have",
             hint=f"{again} --license cc-by-4.0",
         )
     if license not in LICENSES:
