@@ -15,7 +15,7 @@ import polars as pl
 
 from synthetic import card, manifest, recipe, stats
 from synthetic import target as targets
-from synthetic.errors import BrokenRelease, CannotWrite
+from synthetic.errors import BrokenRelease, CannotWrite, TargetTaken
 from synthetic.manifest import File, Manifest
 from synthetic.record import digest
 from synthetic.release import open_configs
@@ -31,7 +31,7 @@ def relicense(folder: str | Path, license: str) -> Manifest:
     texts = changed_texts(folder, license)
     if not texts:
         return manifest.read(Path(folder))
-    target = targets.check(folder, manifest.read(Path(folder)).name, ())
+    target = _replaceable(folder, manifest.read(Path(folder)).name)
     try:
         with targets.building(target, digest(texts[str(manifest.PATH)])) as partial:
             for source in sorted(target.rglob("*")):
@@ -68,8 +68,30 @@ def changed_texts(folder: str | Path, license: str) -> dict[str, bytes]:
     recipe_text = read.toml().encode()
     made = msgspec.structs.replace(made, license=license, recipe=sha256(recipe_text).hexdigest())
     texts = {RECIPE: recipe_text} | {name: text.encode() for name, text in card.texts(made, numbers, read).items()}
+    _replaceable(folder, made.name)
+    for file in made.files:
+        if file.path in texts and _digest(path / file.path) != file.sha256:
+            raise BrokenRelease(
+                f"{folder}: {file.path}: its bytes are not those of the manifest, and another licence writes it anew",
+                hint=f"synthetic check {folder}; release again if it was edited",
+            )
     files = [_listed(file, texts) for file in made.files]
     return texts | {str(manifest.PATH): manifest.encode(msgspec.structs.replace(made, files=files))}
+
+
+def _replaceable(folder: str | Path, name: str) -> Path:
+    """The folder, which is replaced whole. Raises `TargetTaken`, `CannotWrite`."""
+    if Path(folder).resolve() == Path.cwd():
+        raise TargetTaken(
+            f"{folder}: is where this command runs, and another licence replaces the folder whole",
+            hint="run it from the folder above",
+        )
+    return targets.check(folder, name, ())
+
+
+def _digest(file: Path) -> str | None:
+    """SHA-256 of a file; None: there is none."""
+    return manifest.sha256(file) if file.is_file() else None
 
 
 def _listed(file: File, texts: Mapping[str, bytes]) -> File:

@@ -40,6 +40,14 @@ def test_variables_are_secret_by_their_name_and_long_enough():
         "AUTH_TOKEN": "not-needed",
         "APP_SECRET_MODE": "development",
         "DATABASE_URL": "postgresql://app:s3cr3t-word@db.internal:5432/traces",
+        "GITHUBTOKEN": "abcdefgh-1",
+        "OPENAI_API_KEY_2": "abcdefgh-2",
+        "SLACK_WEBHOOK_URL": "abcdefgh-3",
+        "AWS_ACCESS_KEY_ID": "abcdefgh-4",
+        "MAX_TOKENS": "1000000000",
+        "GOOGLE_APPLICATION_CREDENTIALS": __file__,
+        "SLASH_KEY": "/abcdefgh/i/am/no/file",
+        "NUL_KEY": "/abc\0defgh",
         "HTTPS_PROXY": "http://proxy.internal:3128",
         "MONKEY": "not a key",
     }
@@ -49,6 +57,12 @@ def test_variables_are_secret_by_their_name_and_long_enough():
         "DB_PASSWORD": "12345678",
         "MY_SECRET_THING": "padded value",
         "DATABASE_URL": "s3cr3t-word",
+        "GITHUBTOKEN": "abcdefgh-1",
+        "OPENAI_API_KEY_2": "abcdefgh-2",
+        "SLACK_WEBHOOK_URL": "abcdefgh-3",
+        "AWS_ACCESS_KEY_ID": "abcdefgh-4",
+        "SLASH_KEY": "/abcdefgh/i/am/no/file",
+        "NUL_KEY": "/abc\0defgh",
     }
 
 

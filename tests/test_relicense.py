@@ -1,5 +1,7 @@
 """Another licence for a finished release: card, recipe and manifest say it, the data are the same files."""
 
+from contextlib import chdir
+
 import pytest
 
 import synthetic
@@ -59,9 +61,26 @@ def test_the_release_is_the_one_that_its_recipe_makes(unlicensed, tmp_path):
 def test_a_folder_with_a_file_of_somebody_else_is_left_alone(folder):
     (folder / "notes.md").write_text("mine")
     before = tree(folder)
-    with pytest.raises(TargetTaken, match=r"notes\.md"):
-        relicense(folder, "mit")
+    for change in (relicense, changed_texts):  # also a dry run of a push tells it
+        with pytest.raises(TargetTaken, match=r"notes\.md"):
+            change(folder, "mit")
     assert tree(folder) == before
+
+
+def test_the_folder_that_the_command_runs_in_cannot_be_replaced_and_that_is_said_before(folder):
+    for change in (relicense, changed_texts):
+        with chdir(folder), pytest.raises(TargetTaken, match="is where this command runs") as refused:
+            change(".", "mit")
+        assert refused.value.hint == "run it from the folder above"
+
+
+@pytest.mark.parametrize("path", ["README.md", "release/recipe.toml"])
+def test_an_edit_by_hand_is_not_lost(folder, path):
+    edited = (folder / path).read_text("utf-8") + "\n# my own words\n"
+    (folder / path).write_text(edited, "utf-8")
+    with pytest.raises(BrokenRelease, match=f"{path}: its bytes are not those of the manifest"):
+        relicense(folder, "mit")
+    assert (folder / path).read_text("utf-8") == edited
 
 
 def test_no_identifier_and_no_release_are_refused(folder, tmp_path):

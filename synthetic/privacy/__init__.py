@@ -34,8 +34,10 @@ NAME = "its name"
 BATCH_BYTES = 16_000_000
 """Text that is searched at a time, unless one column of one row group is larger."""
 
+# Not TOKENS: MAX_TOKENS is a number.
 _SECRET_NAME = re.compile(
-    r"(?:^|_)(?:API_?)?(?:KEYS?|TOKENS?|PAT|PASSWD|PASSPHRASE|CREDENTIALS?|DSN|WEBHOOK)$|SECRET|PASSWORD|_PWD$|APIKEY",
+    r"(?:(?:^|_)(?:API_?)?(?:KEYS?|PAT|PASSWD|PASSPHRASE|CREDENTIALS?|DSN|AUTH)|TOKEN|WEBHOOK(?:_URL)?|ACCESS_KEY_ID)"
+    r"(?:_?\d+)?$|SECRET|PASSWORD|_PWD$|APIKEY",
     re.IGNORECASE,
 )
 # Values that variables with such names have where there is no secret; a release may well hold these words.
@@ -66,16 +68,24 @@ class Finding:
 
 def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of an environment that look secret by their name, with their values; of any other that holds an
-    address with a password (`DATABASE_URL`), the password.
+    address with a password (`DATABASE_URL`), the password. The path of a file that is there is no secret.
     """
     found = {}
     for name, held in environment.items():
         named = _SECRET_NAME.search(name) and name not in ("PWD", "OLDPWD")
         within = _IN_ADDRESS.search(held)
         value = held.strip() if named else within[1] if within else ""
-        if len(value) >= SHORTEST and not _NO_SECRET.fullmatch(value):
+        if len(value) >= SHORTEST and not _NO_SECRET.fullmatch(value) and not _is_there(value):
             found[name] = value
     return found
+
+
+def _is_there(value: str) -> bool:
+    """Whether it is the path of a file or folder on this host."""
+    try:
+        return value.startswith(("/", "~")) and Path(value).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # no name that a file could have
+        return False
 
 
 def scan(
