@@ -276,6 +276,20 @@ def test_a_config_or_a_schema_that_is_not_known_is_named(release):
         assert any(said in problem for problem in problems(release))
 
 
+def test_rows_that_the_recipe_cannot_judge_are_named(release):
+    file = release / "release/recipe.toml"
+    file.write_text(file.read_text("utf-8").replace("completion_tokens < 1000", "cast(model as int) < 1000"), "utf-8")
+    made = manifest.read(release)
+    funnel = [
+        replace(kept, rule=kept.rule.replace("completion_tokens", "cast(model as int)"))
+        for kept in made.configs["sft_verified"].funnel
+    ]
+    configs = made.configs | {"sft_verified": replace(made.configs["sft_verified"], funnel=funnel)}
+    seal(release, replace(made, configs=configs, recipe=manifest.sha256(file)))
+    change(release, "traces", model=pl.lit("a name"))
+    assert any("its rows cannot be judged by the recipe (" in problem for problem in problems(release))
+
+
 @pytest.mark.parametrize(("column", "matches"), [("extra", "extra is null"), ("domain", "domain is null")])
 def test_a_rule_that_reads_what_is_not_published_is_taken_at_its_word_and_noted(tmp_path, column, matches):
     (tmp_path / "r.toml").write_text(RECIPE.replace("completion_tokens < 1000", matches))

@@ -17,7 +17,7 @@ from synthetic.check.checked import Checked
 from synthetic.manifest import Data, Manifest
 from synthetic.measures import problem_pass_rate, verdict
 from synthetic.recipe import Recipe, Use
-from synthetic.record import content_hash
+from synthetic.record import content_hash, schema
 from synthetic.release import open_configs
 from synthetic.stage import Progress
 from synthetic.views import VIEWS
@@ -178,9 +178,10 @@ def _shown(path: Path, made: Manifest, read: Recipe, name: str, data: Data, rate
     rows = (
         pl.scan_parquet(_overlapping(path, made, int(bucket), int(of)), glob=False)
         .filter(leading == int(bucket), ~out)
-        .join(rates, on="row_id", how="left", maintain_order="left")
         .sort("problem_id", "trace_id", "branch")
     )
+    if "problem_pass_rate" in schema(view.schema).names:
+        rows = rows.join(rates, on="row_id", how="left", maintain_order="left")
     wanted = view.shape(rows, thinking=read.thinking, environments=read.environments).collect()
     here = pl.read_parquet(path / data.path, glob=False)
     if wanted.equals(here):
