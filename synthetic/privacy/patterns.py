@@ -2,7 +2,7 @@
 
 A format is known by literals, which are looked for first and fast, and by an expression, which is matched only where a
 literal stands. Only formats with an anchor are listed (a prefix, or a keyword beside the value): a hash, an identifier
-or a long number is none. To add one, add a line to `PATTERNS`; `tests/test_privacy.py` plants a value of each.
+or a long number is none. To add one, add a line to `PATTERNS`; `tests/planted.py` makes a value of each.
 """
 
 import binascii
