@@ -107,5 +107,5 @@ def test_clean_text_passes_fast():
     begun = time.process_time()
     assert list(privacy.Search({}).hits(texts)) == []
     megabytes = sum(map(len, texts)) / 1e6
-    # The target is 10 MB/s on text; here every other word is a candidate, which costs most of it.
-    assert megabytes / (time.process_time() - begun) > 1
+    # Traces take 90 MB/s; here every other word is a candidate, which costs most of it.
+    assert megabytes / (time.process_time() - begun) > 2

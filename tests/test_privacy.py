@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 import synthetic
-from synthetic import manifest, privacy
+from synthetic import manifest, privacy, record
 from synthetic.demo import demo
 from synthetic.resources import folder
 from tests.planted import found, planted
@@ -222,6 +222,36 @@ def test_a_value_of_the_environment_in_a_cell_is_named_by_its_variable(tmp_path)
     row = attempt(90, 1, model="my-host-password-1")
     findings = privacy.scan(*release_with(tmp_path, row), secrets={"DB_PASSWORD": "host-password"})
     assert {(f.row, f.column, f.pattern) for f in findings} >= {("p90-1/0", "model", "the value of $DB_PASSWORD")}
+
+
+def leaves(kind, name):
+    """Every text within a type, by the name that a finding has, and a value that holds `text` there alone."""
+    if pa.types.is_string(kind):
+        yield name, lambda text: text
+    elif pa.types.is_list(kind):
+        yield from ((leaf, lambda text, of=of: [None, of(text)]) for leaf, of in leaves(kind.value_type, name))
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            for leaf, of in leaves(field.type, f"{name}.{field.name}"):
+                yield leaf, lambda text, of=of, field=field: {field.name: of(text)}
+
+
+@pytest.mark.parametrize("config", ["traces", "sft_verified"])
+def test_a_secret_is_found_in_every_text_of_every_column(copy, config):
+    release, made = copy
+    schema = pa.schema([f.with_nullable(True) for f in record.schema(made.configs[config].schema).arrow])
+    token = planted(11)["linear_key"]
+    rows, wanted = [], set()
+    for column in schema:
+        for leaf, of in leaves(column.type, column.name):
+            if leaf != "row_id":
+                rows.append({"row_id": leaf, column.name: of(token)})
+                wanted.add((leaf, leaf))
+    assert len(wanted) >= 25
+    pq.write_table(pa.Table.from_pylist(rows, schema), release / made.configs[config].files[0].path)
+    findings = [f for f in privacy.scan(release, made) if f.file == made.configs[config].files[0].path]
+    assert {(f.row, f.column) for f in findings} == wanted
+    assert {f.pattern for f in findings} == {"linear_key"}
 
 
 def test_columns_of_every_arrow_type_are_read(copy):

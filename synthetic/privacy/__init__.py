@@ -130,56 +130,68 @@ class Search:
     """All patterns and values, made ready to be looked for at once."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        self._exact: dict[bytes, str] = {}
+        exact: dict[bytes, str] = {}
         for name, value in secrets.items():
             if len(value) >= SHORTEST:
                 for form in (value, json.dumps(value)[1:-1], _in_url(value)):
-                    self._exact.setdefault(form.encode(), f"the value of ${name}")
-        self._known = {False: _by_literal(False), True: _by_literal(True)}
-        self._literals = {
-            False: [*(text.decode() for text in self._known[False]), *(text.decode() for text in self._exact)],
-            True: [text.decode() for text in self._known[True]],
-        }
-        sizes = {False: {*map(len, self._known[False]), *map(len, self._exact)}, True: {*map(len, self._known[True])}}
-        self._sizes = {any_case: sorted(lengths) for any_case, lengths in sizes.items()}
+                    exact.setdefault(form.encode(), f"the value of ${name}")
+        self._literals = {False: _Literals.of(False, exact), True: _Literals.of(True, {})}
 
     def hits(self, texts: pl.Series) -> Iterator[tuple[int, str]]:
         """Index of a text and name of a pattern, once for each pattern that a text holds."""
-        for any_case in (False, True):
+        for any_case, literals in self._literals.items():
             # Offsets in bytes of every literal, found in one pass (Aho and Corasick, 1975).
-            places = texts.str.find_many(self._literals[any_case], overlapping=True, ascii_case_insensitive=any_case)
+            places = texts.str.find_many(literals.texts, overlapping=True, ascii_case_insensitive=any_case)
             candidates = (places.list.len() > 0).fill_null(False).arg_true()
             for index in candidates:
                 data = texts[int(index)].encode()
-                names = {name for place in set(places[int(index)]) for name in self._at(data, place, any_case)}
+                names = {name for place in set(places[int(index)]) for name in literals.at(data, place)}
                 yield from ((int(index), name) for name in sorted(names))
 
-    def _at(self, data: bytes, place: int, any_case: bool) -> Iterator[str]:
-        """The patterns that hold at a literal's place."""
-        for size in self._sizes[any_case]:
-            literal = data[place : place + size]
-            if not any_case and literal in self._exact:
-                yield self._exact[literal]
-            for pattern in self._known[any_case].get(literal.lower() if any_case else literal, ()):
-                for start in range(max(0, place - pattern.back), place + 1):
-                    match = pattern.regex.match(data, start)
-                    if match and is_secret(pattern, match):
-                        yield pattern.name
-                        break
+
+@dataclass(frozen=True)
+class _Literals:
+    """Literals that are looked for together, and what each of them can be the sign of."""
+
+    texts: list[str]
+    longest: re.Pattern[bytes]
+    """The longest literal at a place; every other one there is a beginning of it."""
+    signs: Mapping[bytes, tuple[list[str], list[Pattern]]]
+    """By literal: names of the exact values, and the patterns, of the literals that it begins with."""
+
+    @classmethod
+    def of(cls, any_case: bool, exact: Mapping[bytes, str]) -> "_Literals":
+        known: dict[bytes, list[Pattern]] = {}
+        for pattern in PATTERNS:
+            if pattern.any_case == any_case:
+                for text in pattern.literals:
+                    known.setdefault(text.encode(), []).append(pattern)
+        every = sorted({*known, *exact}, key=len, reverse=True)
+        signs = {}
+        for literal in every:
+            begun = [other for other in every if literal.startswith(other)]
+            patterns = [pattern for other in begun for pattern in known.get(other, ())]
+            signs[literal] = [exact[other] for other in begun if other in exact], patterns
+        longest = re.compile(b"|".join(map(re.escape, every)), re.IGNORECASE if any_case else 0)
+        return cls([literal.decode() for literal in every], longest, signs)
+
+    def at(self, data: bytes, place: int) -> Iterator[str]:
+        """The names of what stands at a place where a literal was found."""
+        found = self.longest.match(data, place)
+        assert found is not None  # noqa: S101 - a literal was found there
+        exact, patterns = self.signs.get(found[0]) or self.signs[found[0].lower()]
+        yield from exact
+        for pattern in patterns:
+            for start in range(max(0, place - pattern.back), place + 1):
+                match = pattern.regex.match(data, start)
+                if match and is_secret(pattern, match):
+                    yield pattern.name
+                    break
 
 
 def _in_url(text: str) -> str:
     """The text as a part of a URL."""
     return "".join(chr(b) if (chr(b).isalnum() and b < 128) or chr(b) in "-._~" else f"%{b:02X}" for b in text.encode())
-
-
-def _by_literal(any_case: bool) -> dict[bytes, list[Pattern]]:
-    known: dict[bytes, list[Pattern]] = {}
-    for pattern in PATTERNS:
-        if pattern.any_case == any_case:
-            for literal in pattern.literals:
-                known.setdefault(literal.encode(), []).append(pattern)
-    return known
 
 
 # ---- places
