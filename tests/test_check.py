@@ -120,6 +120,13 @@ def test_a_removed_data_file_is_found(release):
     assert f"data/sft_verified/{file.name}: is missing" in problems(release)
 
 
+@pytest.mark.parametrize("name", [".gitattributes", ".cache/huggingface/download/x.lock", ".git/config"])
+def test_what_a_download_from_the_hub_adds_is_no_problem(release, name):
+    (release / name).parent.mkdir(parents=True, exist_ok=True)
+    (release / name).write_text("?")
+    assert synthetic.check(release).problems == []
+
+
 @pytest.mark.parametrize("name", ["notes.md", "data/traces/train-h000-of-999.parquet", "release/.hidden"])
 def test_an_extra_file_is_found(release, name):
     (release / name).write_text("?")
