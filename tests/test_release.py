@@ -101,7 +101,7 @@ def test_what_an_interrupted_release_of_another_recipe_left_is_not_used(tmp_path
 
 
 def test_files_are_sorted_by_problem_trace_and_branch(tmp_path):
-    branches = [attempt(1, 7) | {"row_id": f"p1-7/{b}", "branch": b} for b in (10, 9, 2)]
+    branches = [attempt(1, 7, row_id=f"p1-7/{b}", branch=b) for b in (10, 9, 2)]
     facts = store(tmp_path / "store", [*attempts(), *branches])
     synthetic.release(facts, to=tmp_path / "r", bucket_bytes=4000)
     found = config_rows(tmp_path / "r", "traces").select("problem_id", "trace_id", "branch")
