@@ -13,6 +13,7 @@ from synthetic.formats import (
     trl,
     verl,
     vf_eval,
+    vf_legacy,
 )
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source
 from synthetic.formats.line import repaired
@@ -26,6 +27,7 @@ OWN = (
     inspect_ai.FORMAT,
     open_instruct.FORMAT,
     chat.FORMAT,
+    vf_legacy.FORMAT,
 )
 
 FORMATS: dict[str, Format] = {format.name: format for format in (*OWN, *maps.shipped())}

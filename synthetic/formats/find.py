@@ -21,6 +21,9 @@ NOT_ROLLOUTS = re.compile(
 LINES = re.compile(r"\.(jsonl|ndjson|parquet)(\.gz|\.zst)?$")
 """Files that may be logs although no format knows their name: their keys are told."""
 
+USUAL = ("traces.jsonl", "results.jsonl")
+"""Names under which formats know their logs that a file may have been renamed from."""
+
 LINES_TRIED = 100
 """How many lines may be bad before a log is called by its place alone."""
 
@@ -51,10 +54,10 @@ def find(run: Path, format: str | None = None) -> Found:
     if run.is_file():
         path = run.parent.resolve() / run.name
         matches = _named(path, tried)
-        by_hand = not matches and not NOT_ROLLOUTS.fullmatch(path.as_posix())
+        by_hand = all(source.loose for source in matches) and not NOT_ROLLOUTS.fullmatch(path.as_posix())
         if by_hand:  # a file named by hand may have any name; then its lines must say what it is
-            called = path.with_name("traces.jsonl")
-            matches = [replace(source, path=path) for source in _named(called, tried)]
+            called = [source for name in USUAL for source in _named(path.with_name(name), tried) if not source.loose]
+            matches += [replace(source, path=path) for source in called]
         if matches or by_hand:
             _look(path, matches, found, by_name=not by_hand)
     else:

@@ -14,7 +14,7 @@ from typing import Any  # JSON values
 
 from synthetic.formats.attempt import add, message, score, text
 from synthetic.formats.format import BadLine, Parsed, Place, Source
-from synthetic.formats.line import fields, moment, objects, value
+from synthetic.formats.line import fields, keys, moment, objects, value
 from synthetic.formats.messages import take, take_message
 from synthetic.formats.private import public_errors, public_name
 from synthetic.record import Json
@@ -36,12 +36,9 @@ IN_TRAJECTORY = frozenset({"tokens", "routed_experts"})
 
 def recognises(line: bytes) -> bool:
     """Whether a line is such a row: `completion` and `reward` beside `example_id`, or beside `prompt`."""
-    try:
-        keys = fields(line).keys()
-    except (ValueError, RecursionError):
-        return False
-    return {"completion", "reward"} <= keys and (
-        "example_id" in keys or ({"prompt", "task"} <= keys and "problem_id" not in keys)
+    known = set(keys(line))
+    return {"completion", "reward"} <= known and (
+        "example_id" in known or ({"prompt", "task"} <= known and "problem_id" not in known)
     )
 
 
