@@ -5,11 +5,13 @@ To add a format, write one file that ends in a `FORMAT` and add it to `OWN`; or 
 
 from synthetic.formats import (
     chat,
+    genesys,
     inspect_ai,
     maps,
     open_instruct,
     prime_rl,
     prime_rl_stream,
+    synthetic_tables,
     trl,
     verl,
     vf_eval,
@@ -28,6 +30,8 @@ OWN = (
     open_instruct.FORMAT,
     chat.FORMAT,
     vf_legacy.FORMAT,
+    genesys.FORMAT,
+    synthetic_tables.FORMAT,
 )
 
 FORMATS: dict[str, Format] = {format.name: format for format in (*OWN, *maps.shipped())}

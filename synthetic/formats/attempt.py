@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any  # JSON values
 
-from synthetic.formats.format import BadLine, Parsed, Place, Source
+from synthetic.formats.format import TEXT_BYTES, BadLine, Parsed, Place, Source
 from synthetic.formats.private import masked
 from synthetic.record import Json, canonical_json, digest, problem_id, row_id
 
@@ -28,6 +28,7 @@ def derived_id(source: Source, place: Place, index: int = 0) -> str:
 def add(
     parsed: Parsed,
     source: Source,
+    /,  # `source` is a column, too
     place: Place,
     messages: Sequence[dict[str, Any]],
     num_prompt_messages: int,
@@ -70,6 +71,12 @@ def add(
     parsed.rows.append(row)
     parsed.sampled.append(list(sampled))
     return row
+
+
+def refuse_long(size: int) -> None:
+    """Raise `BadLine` for a line with more bytes of text than a rollout has; token arrays are not counted."""
+    if size > TEXT_BYTES:
+        raise BadLine(f"{size / 1e6:,.0f} MB of text in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
 
 
 def message(role: str, content: str | None, **more: Any) -> dict[str, Any]:
