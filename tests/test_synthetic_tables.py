@@ -196,6 +196,17 @@ def test_a_hostile_line_is_set_aside_with_its_reason(line, why, tmp_path):
     assert why in Path(done.quarantine[0]).read_text("utf-8")
 
 
+@pytest.mark.parametrize("folder", ["synthetic_1_sft", "synthetic_2_sft"])
+def test_a_table_to_train_on_in_json_lines_is_no_other_chat(folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    rows = pq.read_table(LOGS / folder / PARQUET).to_pylist()
+    (tmp_path / "run" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (source,) = find(tmp_path / "run").sources
+    assert source.format.name == "synthetic-tables"
+    read = rows_of(tmp_path / "run", tmp_path / "s")
+    assert [told(row)["texts"] for row in read] == [said["texts"] for said in expected(folder, PARQUET)]
+
+
 def test_only_the_tables_are_recognised():
     for folder in TABLES:
         assert all(recognises(json.dumps(line).encode()) for line, _ in parsed(folder))
