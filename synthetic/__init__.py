@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from synthetic.capture import Captured as Captured
     from synthetic.capture import capture as capture
+    from synthetic.captured import Captured as Captured
     from synthetic.check import check as check
     from synthetic.errors import SyntheticError as SyntheticError
     from synthetic.hub import push as push
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from synthetic.store import tokens as tokens
 
 _HOMES = {
-    "Captured": "capture",
+    "Captured": "captured",
     "capture": "capture",
     "check": "check",
     "drops": "look",

@@ -8,7 +8,7 @@ aside with its file, offset and reason and never stops a capture; a torn last li
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any  # JSON values
 import msgspec
 
 from synthetic import shard as shards
+from synthetic.captured import Captured
 from synthetic.draft import Draft, Stretch
 from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
 from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
@@ -45,41 +46,6 @@ BAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, Recu
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass
-class Captured:
-    """What a capture did. `seen = captured + quarantined + seen_before`, in lines."""
-
-    store: str
-    files: int = 0
-    captured: int = 0
-    quarantined: int = 0
-    seen_before: int = 0
-    rows: int = 0
-    late_facts: int = 0
-    token_rows: int = 0
-    """Rows of the side table of tokens."""
-    torn: list[str] = field(default_factory=list)
-    """Logs whose last line has no newline yet: it waits for the next capture."""
-    warnings: list[str] = field(default_factory=list)
-    runs: list[str] = field(default_factory=list)
-    formats: list[str] = field(default_factory=list)
-    quarantine: list[str] = field(default_factory=list)
-    """Files with the lines set aside."""
-    repaired: int = 0
-    """Captured lines with a value that JSON has no word for: NaN, 1e999, half a surrogate pair."""
-    refused: list[str] = field(default_factory=list)
-    """Files that look like logs and cannot be read, and why: nothing was taken from them."""
-    unknown: dict[str, list[str]] = field(default_factory=dict)
-    """Files of JSON in which no format knows a line, and the keys of the first."""
-    logs: dict[str, str] = field(default_factory=dict)
-    """For each log, the format it was read as."""
-
-    @property
-    def seen(self) -> int:
-        """Lines seen."""
-        return self.captured + self.quarantined + self.seen_before
 
 
 def capture(

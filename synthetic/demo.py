@@ -6,7 +6,8 @@ prime-rl's layout (`pipelines/demo`).
 
 from pathlib import Path
 
-from synthetic.capture import Captured, capture
+from synthetic.capture import capture
+from synthetic.captured import Captured
 from synthetic.release import Released, release
 from synthetic.resources import folder
 from synthetic.stage import Progress, silent

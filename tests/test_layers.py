@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = """
 errors
-resources
+resources captured
 record
 expression
 stage

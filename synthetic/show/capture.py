@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any  # JSON values
 from synthetic.show import page
 
 if TYPE_CHECKING:
-    from synthetic.capture import Captured
+    from synthetic.captured import Captured
     from synthetic.formats import Format
 
 
