@@ -10,12 +10,15 @@ from synthetic.formats import (
     maps,
     open_instruct,
     prime_rl,
+    prime_rl_rollouts,
     prime_rl_stream,
+    prime_samples,
     synthetic_tables,
     trl,
     verl,
     vf_eval,
     vf_legacy,
+    zeroband,
 )
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source
 from synthetic.formats.line import repaired
@@ -23,6 +26,9 @@ from synthetic.formats.line import repaired
 OWN = (
     prime_rl.FORMAT,
     prime_rl_stream.FORMAT,
+    prime_rl_rollouts.FORMAT,
+    prime_samples.FORMAT,
+    zeroband.FORMAT,
     vf_eval.FORMAT,
     verl.FORMAT,
     trl.FORMAT,

@@ -2,7 +2,8 @@
 
 `rollouts/step_N/{train,eval}/{all,effective}/traces.jsonl`: `all` holds every rollout once. `effective` holds
 copies of those that were shipped to the trainer (or, for evaluations, counted) and is read for late facts only:
-reading both as rollouts would double the rows.
+reading both as rollouts would double the rows. A line is an Episode, or until 14 August a Trace that says itself what
+episodes say now.
 """
 
 import re
@@ -22,9 +23,9 @@ def find(path: Path) -> Source | None:
     root, step, kind, which, _ = match.groups()
     facts = {"framework": "prime-rl", "kind": kind, "run_name": readable(Path(root).name)}
     late = which == "effective"
-    # In `effective` N is the step that shipped the trace; in `all` the row's own stamp says when it was
-    # dispatched.
-    return Source(path, Path(root), FORMAT, "late" if late else "traces", facts | ({"step": int(step)} if late else {}))
+    # In `effective` N is the step that shipped the trace. In `all` it is the step that it arrived at, for lines of July
+    # that do not say when they were dispatched.
+    return Source(path, Path(root), FORMAT, "late" if late else "traces", facts | {"step": int(step)})
 
 
 def parse(line: bytes, source: Source, place: Place) -> Parsed:
@@ -32,9 +33,9 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     if source.role == "traces":
         return verifiers.parse(line, source, place)
     parsed, episode = Parsed(), fields(line)
-    if "traces" not in episode:
-        raise BadLine("not an episode (no 'traces')")
-    for trace in objects(episode["traces"]):
+    if "traces" not in episode and "nodes" not in episode:
+        raise BadLine("neither an episode (no 'traces') nor a trace (no 'nodes')")
+    for trace in objects(episode["traces"]) if "traces" in episode else [episode]:
         trace_id = value(trace["id"]) if "id" in trace else None
         if not isinstance(trace_id, str) or not trace_id:
             raise BadLine("a trace has no id")
@@ -52,7 +53,7 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
 FORMAT = Format(
     name="prime-rl",
     title="prime-rl's file monitor, layout A (2026-07 to 2026-08)",
-    detected_by="the path and Episode lines (`traces`)",
+    detected_by="the path; Episode (`traces`) or Trace (`nodes`) lines",
     looked_for="rollouts/step_N/{train,eval}/{all,effective}/traces.jsonl",
     find=find,
     recognises=verifiers.recognises,
