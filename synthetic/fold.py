@@ -85,7 +85,7 @@ def _newest(said: pl.DataFrame) -> pl.DataFrame:
     again = said.join(tables, on=fact, how="semi", nulls_equal=True, maintain_order="left")
     again = again.filter(pl.struct(fact).is_duplicated()).group_by(fact, maintain_order=True).agg("value")
     if again.height:
-        merged = [canonical_json(reduce(_merged, map(json.loads, values))) for values in again["value"]]
+        merged = [canonical_json(reduce(_merged, map(json.loads, values))) for values in again["value"].to_list()]
         again = again.select(fact).with_columns(pl.Series("merged", merged, pl.String))
         newest = newest.join(again, on=fact, how="left", nulls_equal=True, maintain_order="left")
         newest = newest.with_columns(pl.coalesce("merged", "value").alias("value")).drop("merged")

@@ -125,7 +125,7 @@ def test_rollouts_of_june_say_their_group_policy_and_advantage(tmp_path):
     }
 
 
-def test_the_trajectory_is_kept_without_its_token_arrays(tmp_path):
+def test_the_trajectory_is_kept_and_its_token_arrays_in_the_side_table(tmp_path):
     step = {"prompt": ROLLOUT["prompt"], "completion": ROLLOUT["completion"], "reward": 1.0, "advantage": 0.5}
     answered = {
         "model": "m-1b",
@@ -140,6 +140,8 @@ def test_the_trajectory_is_kept_without_its_token_arrays(tmp_path):
     assert (row["model"], row["finish_reason"], row["prompt_tokens"]) == ("m-1b", "stop", 30)
     kept = answered | {"message": {"finish_reason": "stop"}}
     assert json.loads(row["extra"])["trajectory"] == [step | {"response": kept}]
+    (arrays,) = synthetic.tokens(tmp_path / "store").collect().to_dicts()
+    assert (arrays["row_id"], json.loads(arrays["other"])) == (row["row_id"], {"trajectory": [tokens]})
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ neither its group nor its environment. N is the step that shipped the batch. A f
 
 import re
 from pathlib import Path
+from typing import Any  # JSON values
 
 from synthetic.formats import rollout_output, tokens, verifiers
 from synthetic.formats.format import Format, Parsed, Place, Source, readable
-from synthetic.formats.line import fields, keys, value
+from synthetic.formats.line import fields, keys, objects, value
 from synthetic.formats.private import public_name
+from synthetic.record import canonical_json
 
 _FILE = re.compile(r"(.+)/rollouts/step_(\d+)/(train|eval)_rollouts(?:_([^/]+?))?\.jsonl(\.gz|\.zst)?", re.DOTALL)
 
@@ -49,6 +51,23 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     return parsed
 
 
+def token_arrays(line: bytes, source: Source, place: Place) -> list[dict[str, Any]]:
+    """Rows of `tokens-1`: of a Trace its arrays, of a flat rollout those of each model call, in `other`.
+
+    Such a call has ids of its whole prompt, not of each message. prime-rl wrote them until 15 April only.
+    """
+    raw = fields(line)
+    if "nodes" in raw:
+        return tokens.parse(line, source, place)
+    steps = objects(raw["trajectory"]) if "trajectory" in raw and bytes(raw["trajectory"]) != b"null" else []
+    calls = [value(step["tokens"]) if "tokens" in step else None for step in steps]
+    if not any(calls):
+        return []
+    (row,) = rollout_output.parse_rollout_output(line, source, place).rows
+    where = {"log_file": place.log_file, "log_offset": place.log_offset}
+    return [{"row_id": row["row_id"], "other": canonical_json({"trajectory": calls})} | where]
+
+
 FORMAT = Format(
     name="prime-rl-rollouts",
     title="prime-rl's rollouts of a step (2026-04 to 2026-07)",
@@ -57,6 +76,6 @@ FORMAT = Format(
     find=find,
     recognises=recognises,
     parse=parse,
-    tokens=tokens.parse,
+    tokens=token_arrays,
     rewinds=True,
 )
