@@ -38,26 +38,25 @@ PAGE = ("samples", "rollouts", "data")
 
 def find(path: Path) -> Source | None:
     """The source that a table or a page may be; of a JSON file, when it begins like one."""
-    if not _NAMED.fullmatch(path.name) or (path.suffix == ".json" and not _begins_as_samples(path)):
+    if not _NAMED.fullmatch(path.name) or (path.suffix == ".json" and not _begins_as_samples(path)[0]):
         return None
     facts = {"framework": "prime-rl", "kind": "train", "run_name": readable(path.parent.name)}
     return Source(path, path.parent, FORMAT, facts=facts, loose=True)
 
 
-def _begins_as_samples(path: Path) -> bool:
+def _begins_as_samples(path: Path) -> tuple[bool, bool]:
+    """Whether a file begins with samples, and whether they are within an object."""
     try:
         with open_regular(path) as file:
             head = file.read(4096)
     except UnreadableLog:
-        return False
-    return b'"sample_id"' in head and b'"problem_id"' in head
+        return False, False
+    return b'"sample_id"' in head and b'"problem_id"' in head, head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def opened(path: Path) -> Reading:
     """The rows as lines; of a page, its samples."""
-    with open_regular(path) as file:
-        page = path.suffix == ".json" and file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    return Whole(path, _samples) if page else open_log(path)
+    return Whole(path, _samples) if path.suffix == ".json" and all(_begins_as_samples(path)) else open_log(path)
 
 
 def _samples(file: BinaryIO, start: int) -> Iterator[bytes]:
