@@ -153,6 +153,17 @@ def test_text_without_marks_is_no_turn():
     assert turns("user\nWhy?") == ("user\nWhy?", [])
 
 
+def test_a_prompt_that_was_cut_in_the_question_gives_the_model_no_word_of_it(tmp_path):
+    cut = LINES[0] | {"prompt_tokens": LINES[0]["prompt_tokens"][:-6]}
+    (row,) = captured(shard(tmp_path / "run", cut).parent, tmp_path / "store").to_dicts()
+    assert [message["role"] for message in row["messages"]] == ["system", "user", "assistant"]
+    assert row["messages"][1]["content"].startswith("What is 2 + 2?")
+    assert row["messages"][2] == {
+        "role": "assistant",
+        "content": "<think>\nTwo and two.\n</think>\n\n4",
+    } | dict.fromkeys(("reasoning_content", "tool_calls", "tool_call_id", "name"))
+
+
 # ---- without a tokenizer, or with a wrong one
 
 

@@ -135,7 +135,9 @@ def _messages(asked: list[int], wrote: list[int], decode: Decode) -> tuple[list[
         plain = decode(asked, special=False)
         return [message("user", plain), message("assistant", decode(wrote, special=False))], 1
     begun = ""
-    if not turns[-1].ended:  # the model's turn, which the template opened, and may have begun to think
+    if (
+        turns[-1].role == "assistant" and not turns[-1].ended
+    ):  # the model's turn, which the template opened, and may have begun to think
         begun = turns.pop().content
         begun += "\n" if begun and prompt.endswith("\n") else ""
     messages = [message("system", before)] if before.strip() and not _is_special(before, asked, decode) else []
