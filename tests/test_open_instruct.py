@@ -89,7 +89,7 @@ def test_a_run_says_its_model_and_the_rest_of_the_columns(tmp_path):
 def test_every_key_but_token_arrays_is_in_a_column_or_in_extra(tmp_path):
     found = captured(shard(tmp_path / "run", *LINES).parent, tmp_path / "store").to_dicts()
     for line, row in zip(LINES, found, strict=True):
-        again = json.loads(row["extra"]) | {"step": row["step"], "finish_reason": row["finish_reason"]}
+        again = json.loads(row["extra"]) | {name: row[name] for name in ("step", "finish_reason", "advantage")}
         again["prompt_idx"] = int(row["group_id"].rpartition("/")[2])
         again["sample_idx"] = int(row["trace_id"].rpartition("/")[2])
         for key, column in {"reward": "reward", "dataset": "env_id", "ground_truth": "ground_truth"}.items():

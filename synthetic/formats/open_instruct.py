@@ -94,10 +94,10 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     row["is_truncated"] = row["finish_reason"] == "length" if "finish_reason" in row else None
 
     parsed = Parsed()
+    if isinstance(left.get("advantage"), float):
+        parsed.late.append((row["trace_id"], None, "advantage", left.pop("advantage")))
     first = {"metadata": source.header["metadata"]} if source.header.get("metadata") and not place.log_offset else {}
     add(parsed, source, place, messages, num_prompt, **row, extra=first | left)
-    if isinstance(advantage := left.get("advantage"), int | float):
-        parsed.late.append((row["trace_id"], None, "advantage", float(advantage)))
     return parsed
 
 
