@@ -8,7 +8,6 @@ aside with its file, offset and reason and never stops a capture; a torn last li
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +27,7 @@ from synthetic.formats.glued import pieces
 from synthetic.formats.line import NotJSON, keys
 from synthetic.formats.records import first_line
 from synthetic.formats.rows import late_facts, token_arrays, traces
-from synthetic.formats.tokenizer import decoder
+from synthetic.formats.tokenizer import with_text
 from synthetic.record import digest
 from synthetic.rewind import withdrawn
 from synthetic.stage import Progress, silent
@@ -68,7 +67,7 @@ def capture(
     """
     found = [find(Path(run), format) for run in runs]
     sources = list({source.path: source for each in found for source in each.sources}.values())
-    sources, unread = _with_text(sources, tokenizer)
+    sources, unread = with_text(sources, tokenizer)
     store = Store(Path(into))
     while True:
         done = Captured(str(into), files=len(sources))
@@ -85,24 +84,6 @@ def capture(
                 hint="make room, then run again: finished shards are kept",
             ) from error
         return done
-
-
-def _with_text(sources: list[Source], tokenizer: str | Path | None) -> tuple[list[Source], list[UnreadableLog]]:
-    """The sources that can be read, those of token ids with the tokenizer; and why others cannot.
-
-    Raises `UnreadableLog` when none can.
-    """
-    if tokenizer is not None:
-        decode = decoder(Path(tokenizer))
-        return [replace(one, decode=decode) if one.format.needs_tokenizer else one for one in sources], []
-    unread = [
-        UnreadableLog(f"{one.path}: holds token ids and no text", hint="add --tokenizer with the run's tokenizer.json")
-        for one in sources
-        if one.format.needs_tokenizer
-    ]
-    if unread and len(unread) == len(sources):
-        raise unread[0]
-    return [one for one in sources if not one.format.needs_tokenizer], unread
 
 
 def follow(

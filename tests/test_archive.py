@@ -5,6 +5,7 @@ import stat
 import sys
 import zipfile
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,21 @@ def test_a_damaged_member_costs_its_own_sample_only(tmp_path):
     done = synthetic.capture(path, into=tmp_path / "store")
     assert (done.captured, done.quarantined) == (1, 1)
     assert reasons(done)[0].startswith("samples/a.json: damaged")
+
+
+def test_any_changed_byte_gives_the_members_or_says_what_is_wrong(tmp_path):
+    whole = log(tmp_path / "a.eval", ("samples/a.json", sample("a"))).read_bytes()
+    damaged = 0
+    for at in range(len(whole)):
+        for changed in (whole[at] ^ 0xFF, 0):
+            file = BytesIO(whole[:at] + bytes([changed]) + whole[at + 1 :])
+            try:
+                archive = Archive(file)
+                for name in archive.names:
+                    assert sum(map(len, archive.chunks(name))) >= 0
+            except ValueError:
+                damaged += 1
+    assert damaged > len(whole)
 
 
 def test_a_member_that_needs_a_password_is_set_aside(tmp_path):

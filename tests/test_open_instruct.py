@@ -89,7 +89,7 @@ def test_a_run_says_its_model_and_the_rest_of_the_columns(tmp_path):
 def test_every_key_but_token_arrays_is_in_a_column_or_in_extra(tmp_path):
     found = captured(shard(tmp_path / "run", *LINES).parent, tmp_path / "store").to_dicts()
     for line, row in zip(LINES, found, strict=True):
-        again = json.loads(row["extra"]) | {"step": row["step"], "finish_reason": row["finish_reason"]}
+        again = json.loads(row["extra"]) | {name: row[name] for name in ("step", "finish_reason", "advantage")}
         again["prompt_idx"] = int(row["group_id"].rpartition("/")[2])
         again["sample_idx"] = int(row["trace_id"].rpartition("/")[2])
         for key, column in {"reward": "reward", "dataset": "env_id", "ground_truth": "ground_truth"}.items():
@@ -151,6 +151,17 @@ def test_turns_are_found_by_the_marks_of_known_templates(text):
 
 def test_text_without_marks_is_no_turn():
     assert turns("user\nWhy?") == ("user\nWhy?", [])
+
+
+def test_a_prompt_that_was_cut_in_the_question_gives_the_model_no_word_of_it(tmp_path):
+    cut = LINES[0] | {"prompt_tokens": LINES[0]["prompt_tokens"][:-6]}
+    (row,) = captured(shard(tmp_path / "run", cut).parent, tmp_path / "store").to_dicts()
+    assert [message["role"] for message in row["messages"]] == ["system", "user", "assistant"]
+    assert row["messages"][1]["content"].startswith("What is 2 + 2?")
+    assert row["messages"][2] == {
+        "role": "assistant",
+        "content": "<think>\nTwo and two.\n</think>\n\n4",
+    } | dict.fromkeys(("reasoning_content", "tool_calls", "tool_call_id", "name"))
 
 
 # ---- without a tokenizer, or with a wrong one

@@ -40,7 +40,7 @@ class Archive:
         self._file = file
         try:
             with zipfile.ZipFile(file) as directory:
-                given = [info for info in directory.infolist() if not info.is_dir()]
+                given = [info for info in directory.infolist() if not info.filename.endswith("/")]
         except (zipfile.BadZipFile, NotImplementedError, struct.error, EOFError) as error:
             raise ValueError(f"not a whole zip file: {error}") from error
         safe = [info for info in given if _is_safe(info)]
@@ -76,8 +76,10 @@ class Archive:
 
     def _begin(self, info: zipfile.ZipInfo) -> int:
         """Where a member's data begin, by its local header; the directory does not say it."""
-        self._file.seek(info.header_offset)
-        head = self._file.read(30)
+        head = b""
+        if 0 <= info.header_offset < 1 << 62:  # what a damaged directory says need not be a place
+            self._file.seek(info.header_offset)
+            head = self._file.read(30)
         if len(head) < 30 or head[:4] != b"PK\x03\x04":
             raise ValueError("damaged: no member begins where the directory says")
         _, flags, method, *_, name_bytes, extra_bytes = struct.unpack("<4xHHHHHLLLHH", head)
@@ -91,7 +93,13 @@ class Archive:
 def _is_safe(info: zipfile.ZipInfo) -> bool:
     """Whether a name lies below the archive, and is a file's."""
     path = PurePosixPath(info.filename)
-    outside = path.is_absolute() or ".." in path.parts or "\\" in info.orig_filename or "\0" in info.orig_filename
+    outside = (
+        not path.name
+        or path.is_absolute()
+        or ".." in path.parts
+        or "\\" in info.orig_filename
+        or "\0" in info.orig_filename
+    )
     kind = stat.S_IFMT(info.external_attr >> 16)
     return not outside and kind in {0, stat.S_IFREG}
 

@@ -56,8 +56,9 @@ def find(run: Path, format: str | None = None) -> Found:
         matches = _named(path, tried)
         by_hand = all(source.loose for source in matches) and not NOT_ROLLOUTS.fullmatch(path.as_posix())
         if by_hand:  # a file named by hand may have any name; then its lines must say what it is
-            called = [source for name in USUAL for source in _named(path.with_name(name), tried) if not source.loose]
-            matches += [replace(source, path=path) for source in called]
+            usual = [source for name in USUAL for source in _named(path.with_name(name), tried)]
+            called = {source.format.name: replace(source, path=path) for source in reversed(usual)}
+            matches += [source for name, source in called.items() if name not in {one.format.name for one in matches}]
         if matches or by_hand:
             _look(path, matches, found, by_name=not by_hand)
     else:

@@ -94,10 +94,10 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     row["is_truncated"] = row["finish_reason"] == "length" if "finish_reason" in row else None
 
     parsed = Parsed()
+    if isinstance(left.get("advantage"), float):
+        parsed.late.append((row["trace_id"], None, "advantage", left.pop("advantage")))
     first = {"metadata": source.header["metadata"]} if source.header.get("metadata") and not place.log_offset else {}
     add(parsed, source, place, messages, num_prompt, **row, extra=first | left)
-    if isinstance(advantage := left.get("advantage"), int | float):
-        parsed.late.append((row["trace_id"], None, "advantage", float(advantage)))
     return parsed
 
 
@@ -135,7 +135,9 @@ def _messages(asked: list[int], wrote: list[int], decode: Decode) -> tuple[list[
         plain = decode(asked, special=False)
         return [message("user", plain), message("assistant", decode(wrote, special=False))], 1
     begun = ""
-    if not turns[-1].ended:  # the model's turn, which the template opened, and may have begun to think
+    if (
+        turns[-1].role == "assistant" and not turns[-1].ended
+    ):  # the model's turn, which the template opened, and may have begun to think
         begun = turns.pop().content
         begun += "\n" if begun and prompt.endswith("\n") else ""
     messages = [message("system", before)] if before.strip() and not _is_special(before, asked, decode) else []

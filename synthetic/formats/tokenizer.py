@@ -1,10 +1,11 @@
 """A tokenizer's file as what turns token ids into text; needs the extra `tokenizers`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from synthetic.errors import UnreadableLog
-from synthetic.formats.format import BadLine, Decode
+from synthetic.formats.format import BadLine, Decode, Source
 
 
 def decoder(path: Path) -> Decode:
@@ -36,3 +37,21 @@ def decoder(path: Path) -> Decode:
         return str(tokenizer.decode(ids, skip_special_tokens=not special))
 
     return decode
+
+
+def with_text(sources: Sequence[Source], tokenizer: str | Path | None) -> tuple[list[Source], list[UnreadableLog]]:
+    """The sources that can be read, those of token ids with the tokenizer; and why others cannot.
+
+    Raises `UnreadableLog` when none can.
+    """
+    if tokenizer is not None:
+        decode = decoder(Path(tokenizer))
+        return [replace(one, decode=decode) if one.format.needs_tokenizer else one for one in sources], []
+    unread = [
+        UnreadableLog(f"{one.path}: holds token ids and no text", hint="add --tokenizer with the run's tokenizer.json")
+        for one in sources
+        if one.format.needs_tokenizer
+    ]
+    if unread and len(unread) == len(sources):
+        raise unread[0]
+    return [one for one in sources if not one.format.needs_tokenizer], unread
