@@ -29,8 +29,10 @@ test: setup
 demo: .venv/run.stamp
 	@.venv/bin/synthetic demo
 
+# make bench SIZES='25000 100000' ROUNDS=3 GB=5 SCRATCH=DIR KEEP=DIR; each may be left out.
 bench: setup
-	@$(VENV) -m benchmarks
+	@$(VENV) -m benchmarks $(if $(SIZES),--sizes $(SIZES)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(GB),--gb $(GB)) \
+	  $(if $(SCRATCH),--scratch $(SCRATCH)) $(if $(KEEP),--keep $(KEEP))
 
 # Those of README: after a change to what the demo prints or to the top of a card.
 pictures: setup

@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,13 @@ class Cost(msgspec.Struct):
     peak_mb: float
     """Largest resident memory of the process, interpreter and imports included; MB = 10^6 bytes."""
     rows: int
+    log_bytes: int = 0
+    """Size of the logs that it read."""
+
+    @property
+    def text(self) -> str:
+        """In a few words, for whoever watches."""
+        return f"{self.wall_seconds:.1f} s, {self.cpu_seconds:.1f} CPU-s, {self.peak_mb:,.0f} MB"
 
 
 @dataclass(frozen=True)
@@ -40,28 +48,57 @@ class Row:
 
     case: str
     size: str = ""
+    gb: str = ""
+    """Size of the logs that are read, in 10^9 bytes."""
     wall: str = ""
     cpu: str = ""
     rate: str = ""
     """Rows per second of wall time."""
+    speed: str = ""
+    """Megabytes of logs per CPU-second."""
     memory: str = ""
     against: str = ""
-    """CPU-seconds (start-up: wall) over those of the floor or peer."""
+    """CPU-seconds over those of the floor or peer; what it may take at most."""
     grows: str = ""
     """Cost per row and memory over those of the smallest size."""
     command: str = ""
 
 
 HEAD = Row(
-    *("case", "rows", "wall", "CPU-s", "rows/s", "peak MB", "against", "growth", "command"),
+    *("case", "rows", "GB", "wall", "CPU-s", "rows/s", "MB/CPU-s", "peak MB", "against", "growth", "command"),
 )
+
+
+def row(
+    case: str,
+    cost: Cost,
+    size: int,
+    command: str,
+    *,
+    against: Sequence[str] = (),
+    grows: str = "",
+) -> Row:
+    """What a case took for `size` rows, as a line of the table."""
+    return Row(
+        case=case,
+        size=f"{size:,}",
+        gb=f"{cost.log_bytes / 1e9:.3g}" if cost.log_bytes else "",
+        wall=f"{cost.wall_seconds:.1f} s",
+        cpu=f"{cost.cpu_seconds:.1f}",
+        rate=f"{size / cost.wall_seconds:,.0f}",
+        speed=f"{cost.log_bytes / 1e6 / cost.cpu_seconds:,.0f}" if cost.log_bytes else "",
+        memory=f"{cost.peak_mb:,.0f}",
+        against="; ".join(against),
+        grows=grows,
+        command=command,
+    )
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
     lines = [HEAD, *rows]
     cells = [[getattr(row, name) for name in Row.__dataclass_fields__] for row in lines]
-    cells.insert(1, ["---"] + ["--:"] * 5 + ["---"] * 3)
+    cells.insert(1, ["---"] + ["--:"] * 7 + ["---"] * 3)
     return "".join(f"| {' | '.join(row)} |\n" for row in cells)
 
 
@@ -74,21 +111,28 @@ def machine() -> str:
     return f"{system}, {cores} cores, {memory:.0f} GB; Python {platform.python_version()}; {packages}"
 
 
-def measured(work: Callable[[], int]) -> Cost:
+def measured(work: Callable[[], int], log_bytes: int = 0) -> Cost:
     """Do the work, which gives its number of rows, and say what it took."""
-    before, start = _cpu_seconds(), time.perf_counter()
+    before, start = cpu_seconds(), time.perf_counter()
     rows = work()
-    wall, cpu = time.perf_counter() - start, _cpu_seconds() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Cost(wall, cpu, peak / 1e6, rows)
+    wall, cpu = time.perf_counter() - start, cpu_seconds() - before
+    return Cost(wall, cpu, _peak_bytes() / 1e6, rows, log_bytes)
 
 
-def _cpu_seconds() -> float:
+def _peak_bytes() -> int:
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux, whose ru_maxrss begins with that of the process that started this one
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those it has waited for, so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def in_fresh_process(module: str, *arguments: str | Path) -> Cost:
+def in_fresh_process(module: str, *arguments: str | int | Path) -> Cost:
     """Run `python -m module …`, which prints a `Cost` as the last line of its output."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=LONGEST_SECONDS)  # noqa: S603
@@ -102,13 +146,25 @@ def middle(costs: Sequence[Cost]) -> Cost:
     wall, cpu, peak = (
         statistics.median(getattr(cost, name) for cost in costs) for name in ("wall_seconds", "cpu_seconds", "peak_mb")
     )
-    return Cost(wall, cpu, peak, costs[0].rows)
+    return Cost(wall, cpu, peak, costs[0].rows, costs[0].log_bytes)
+
+
+def kept(folder: str | None, name: str, measure: Callable[[], dict[str, Cost]]) -> dict[str, Cost]:
+    """What is measured, by case; from `folder`, when an earlier call has put it there."""
+    path = Path(folder, f"{name}.json") if folder else None
+    if path and path.is_file():
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Cost])
+    costs = measure()
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(costs))
+    return costs
 
 
 @contextmanager
 def scratch(parent: str | None, needed_bytes: int) -> Iterator[Path]:
-    """A folder that goes away afterwards, where there is room for so much."""
-    with TemporaryDirectory(prefix="synthetic-bench-", dir=parent) as folder:
+    """A folder that goes away afterwards, also when the process is told to end; where there is room for so much."""
+    with _ending_tidily(), TemporaryDirectory(prefix="synthetic-bench-", dir=parent) as folder:
         free = shutil.disk_usage(folder).free
         if free < needed_bytes:
             where = parent or "the folder for temporary files"
@@ -116,3 +172,18 @@ def scratch(parent: str | None, needed_bytes: int) -> Iterator[Path]:
                 f"{where}: {free / 1e9:.0f} GB free, about {needed_bytes / 1e9:.0f} GB needed; name another: --scratch"
             )
         yield Path(folder)
+
+
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Turn signals that would end the process at once into exceptions, which clean up on their way."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {each: signal.signal(each, leave) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -61,8 +61,9 @@ def write_config(
     def write(bucket: int) -> Data:
         # As many piles as overlap the bucket: some whole ones, or a part of one.
         overlapping = range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1)
-        frames = [pl.read_ipc(path) for pile in overlapping if (path := spill / f"{pile}.arrow").is_file()]
-        frame = pl.concat(frames).filter(_leading() * buckets // 2**LEADING == bucket)
+        # No name is kept for what was read: it would be held while the file is written.
+        frame = pl.concat([pl.read_ipc(path) for pile in overlapping if (path := spill / f"{pile}.arrow").is_file()])
+        frame = frame.filter(_leading() * buckets // 2**LEADING == bucket)
         frame = frame.sort("problem_id", "trace_id", "sort branch").select(rows_schema.names)
         path = folder / f"train-h{bucket:03d}-of-{buckets:03d}.parquet"
         rows, row_hash = shard.write(path, rows_schema, [frame])

@@ -1,6 +1,7 @@
 """What several shards say together: each row once, and what was said about it later, the newest wins.
 
-Of traces only ids are read. Shards are known by their place in the order in which they count.
+Of traces only ids are read, shard by shard; of all rows at once only a hash of each id is held. Shards are known by
+their place in the order in which they count.
 """
 
 import json
@@ -9,32 +10,18 @@ from functools import reduce
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from synthetic.record import Json, Schema, canonical_json, record
 from synthetic.stage import Progress
 
-
-def ids(traces: Sequence[Path], progress: Progress) -> pl.DataFrame:
-    """place, position, row_id, trace_id, content_hash of every row."""
-    frames = []
-    for place, path in enumerate(traces):
-        frame = pl.read_parquet(path, columns=["row_id", "trace_id", "content_hash"], glob=False)
-        position = pl.int_range(pl.len(), dtype=pl.UInt32).alias("position")
-        frames.append(frame.with_columns(pl.lit(place, pl.UInt32).alias("place"), position))
-        progress("reading ids", place + 1, len(traces))
-    empty = {
-        "row_id": pl.String,
-        "trace_id": pl.String,
-        "content_hash": pl.String,
-        "place": pl.UInt32,
-        "position": pl.UInt32,
-    }
-    return pl.concat(frames) if frames else pl.DataFrame(schema=empty)
+PART_ROWS = 500_000
+"""Late facts are folded in parts of about this many: 900,000 at once took 390 MB."""
 
 
-def repeated(ids: pl.DataFrame) -> tuple[dict[int, pl.Series], pl.DataFrame]:
+def repeated(traces: Sequence[Path], progress: Progress) -> tuple[dict[int, pl.Series], pl.DataFrame]:
     """Positions of rows that came before, by shard; and those whose content differs from the first."""
-    keys = ids.select("row_id", "content_hash", "place", "position").filter(pl.col("row_id").is_duplicated())
+    keys = _twice(traces, progress)
     first = keys.unique("row_id", keep="first", maintain_order=True).select("row_id", kept="content_hash")
     later = keys.filter(pl.col("row_id").is_first_distinct().not_()).join(first, on="row_id", maintain_order="left")
     again = {int(place[0]): part["position"] for place, part in later.partition_by("place", as_dict=True).items()}
@@ -42,13 +29,48 @@ def repeated(ids: pl.DataFrame) -> tuple[dict[int, pl.Series], pl.DataFrame]:
     return again, differs.select("row_id", "content_hash", "kept")
 
 
-def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFrame]:
+def _twice(traces: Sequence[Path], progress: Progress) -> pl.DataFrame:
+    """row_id, content_hash, place and position of every row whose id may be there twice, in order.
+
+    An id whose hash occurs once is there once: only the others are held as text, 100 bytes for each row instead of 12.
+    """
+    hashes = []
+    for place, path in enumerate(traces):
+        hashed = pl.read_parquet(path, columns=["row_id"], glob=False).select(pl.col("row_id").hash().alias("hash"))
+        hashes.append(hashed.with_columns(pl.lit(place, pl.UInt32).alias("place")))
+        progress("reading ids", place + 1, len(traces))
+    every = pl.concat(hashes) if hashes else pl.DataFrame(schema={"hash": pl.UInt64, "place": pl.UInt32})
+    twice = every.filter(pl.col("hash").is_duplicated())
+    position = pl.int_range(pl.len(), dtype=pl.UInt32).alias("position")
+    frames = [
+        pl.read_parquet(traces[place], columns=["row_id", "content_hash"], glob=False)
+        .with_columns(pl.lit(place, pl.UInt32).alias("place"), position)
+        .filter(pl.col("row_id").hash().is_in(twice["hash"].unique().implode()))
+        for place in twice["place"].unique(maintain_order=True)
+    ]
+    empty = {"row_id": pl.String, "content_hash": pl.String, "place": pl.UInt32, "position": pl.UInt32}
+    return pl.concat(frames) if frames else pl.DataFrame(schema=empty)
+
+
+def late(traces: Sequence[Path], annotations: Sequence[Path], *, part_rows: int = PART_ROWS) -> dict[int, pl.DataFrame]:
     """Late facts folded, newest wins, for each shard that has rows they are about."""
     if not annotations:
         return {}
-    said = pl.concat(
-        [pl.read_parquet(path, columns=["trace_id", "branch", "key", "value"], glob=False) for path in annotations]
-    )
+    said = pl.scan_parquet(list(annotations), glob=False).select("trace_id", "branch", "key", "value")
+    # By a hash of the trace: all that is said about one is folded together, in its order.
+    parts = 1 + sum(pq.read_metadata(path).num_rows for path in annotations) // part_rows
+    part = pl.col("trace_id").hash() % parts
+    folded = pl.concat([_folded(said.filter(part == number).collect()) for number in range(parts)])
+    found = {}
+    for place, path in enumerate(traces):
+        ids = pl.read_parquet(path, columns=["trace_id"], glob=False)
+        if (about := folded.join(ids, on="trace_id", how="semi")).height:
+            found[place] = about
+    return found
+
+
+def _folded(said: pl.DataFrame) -> pl.DataFrame:
+    """One row for each trace_id and branch, a column for each late fact."""
     newest = _newest(said)
     of = {column.name: record().polars[column.name] for column in record().columns if column.late}
     named = [name for name in of if name != "annotations"]
@@ -60,7 +82,7 @@ def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFra
     others = newest.filter(pl.col("key").is_in(named).not_()).sort("key", maintain_order=True)
     key = pl.struct(k="key").struct.json_encode().str.strip_prefix('{"k":').str.strip_suffix("}")
     table = pl.lit("{") + pl.concat_str(key, pl.lit(":"), "value").str.join(",") + pl.lit("}")
-    folded = (
+    return (
         newest.group_by("trace_id", "branch", maintain_order=True)
         .agg(typed)
         .join(
@@ -71,10 +93,6 @@ def late(ids: pl.DataFrame, annotations: Sequence[Path]) -> dict[int, pl.DataFra
             maintain_order="left",
         )
     )
-    placed = (
-        ids.select("trace_id", "place").unique(maintain_order=True).join(folded, on="trace_id", maintain_order="left")
-    )
-    return {int(place[0]): part.drop("place") for place, part in placed.partition_by("place", as_dict=True).items()}
 
 
 def _newest(said: pl.DataFrame) -> pl.DataFrame:

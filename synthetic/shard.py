@@ -55,6 +55,7 @@ def write(
                 row_hash.add(table)
                 writer.write_table(table, row_group_size=table.num_rows)
                 rows += table.num_rows
+                del table  # or it would be held while the next one is made
             if meta:
                 writer.add_key_value_metadata({META: meta(rows, row_hash.digest())})
         with path.open("rb+") as file:
@@ -193,15 +194,18 @@ class RowHash:
             self._update(f"{path} values", array)
 
     def _add_text(self, path: str, data: pa.Array) -> None:
-        """Add binary values; they are copied only where bytes stand under a null."""
+        """Add binary values; they are copied only where bytes stand under a null, a part at a time."""
         lengths = pc.binary_length(data).drop_null()
         self._update(f"{path} length", lengths)
         if not len(lengths):
             return
-        values = _reach(data)
-        if len(values) != pc.sum(lengths).as_py():
-            values = _reach(data.drop_null())
-        self._hash(f"{path} values").update(values)
+        hash, values = self._hash(f"{path} values"), _reach(data)
+        if len(values) == pc.sum(lengths).as_py():
+            hash.update(values)
+            return
+        for start in range(0, len(data), PART_ROWS):
+            if len(part := data.slice(start, PART_ROWS).drop_null()):
+                hash.update(_reach(part))
 
     def _update(self, path: str, array: pa.Array) -> None:
         """Add the values of an array of numbers without nulls, little-endian."""

@@ -239,9 +239,9 @@ class Snapshot:
         """Read ids and late facts of these shards, in their order."""
         traces = tuple(shard for shard in found if shard.footer.kind == "traces")
         annotations = tuple(shard for shard in found if shard.footer.kind == "annotations")
-        ids = fold.ids([shard.path for shard in traces], progress)
-        again, conflicts = fold.repeated(ids)
-        late = fold.late(ids, [shard.path for shard in annotations])
+        paths = [shard.path for shard in traces]
+        again, conflicts = fold.repeated(paths, progress)
+        late = fold.late(paths, [shard.path for shard in annotations])
         rows = tuple(shard.footer.rows - len(again.get(i, ())) for i, shard in enumerate(traces))
         return cls(traces, rows, again, conflicts, late, annotations)
 

@@ -3,6 +3,7 @@
 import json
 
 import synthetic
+from synthetic import fold
 from synthetic.store import snapshot
 from tests.episodes import episode, episodes, log, rows, trace, write
 
@@ -62,6 +63,19 @@ def test_facts_about_a_trace_are_about_all_its_branches_and_change_no_shard(tmp_
     assert snapshot(store).row_hashes == before
     assert said(store)["t1"] == (True, None, 2, None, None)
     assert rows(store).columns == list(synthetic.scan(store).collect_schema())
+
+
+def test_facts_folded_in_parts_are_those_folded_whole(tmp_path):
+    run, store = tmp_path / "run", tmp_path / "store"
+    write(log(run, 1), episodes(5))
+    for step, advantage in ((2, 0.5), (3, 0.75)):
+        write(log(run, step, which="effective"), [shipped(*[(f"t{i}", advantage * i) for i in range(step)])])
+    synthetic.capture(run, into=store)
+    taken = snapshot(store)
+    traces, annotations = ([shard.path for shard in shards] for shards in (taken.traces, taken.annotations))
+    whole, parts = (fold.late(traces, annotations, part_rows=rows)[0].sort("trace_id") for rows in (1000, 1))
+    assert whole.equals(parts)
+    assert whole["advantage"].to_list() == [0.0, 0.75, 1.5]
 
 
 def test_a_counted_evaluation_is_not_trained_on(tmp_path):

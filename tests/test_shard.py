@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from synthetic.errors import BrokenStore, CannotWrite
 from synthetic.record import Column, Schema
-from synthetic.shard import ROW_GROUP_BYTES, RowHash, frame_bytes, read_meta, write
+from synthetic.shard import PART_ROWS, ROW_GROUP_BYTES, RowHash, frame_bytes, read_meta, write
 
 MESSAGES = "list<struct<role: string, calls: list<struct<name: string, size: f64>>>>"
 SCHEMA = Schema(
@@ -121,6 +121,15 @@ def test_what_lies_under_a_null_does_not_count():
     of = Schema("one-1", (Column("it", "struct<a: i32>", "It."),))
     under = pa.StructArray.from_arrays([pa.array([1, 7], pa.int32())], ["a"], mask=pa.array([False, True]))
     assert hashed(pa.table({"it": under}), schema=of) == column("struct<a: i32>", {"a": 1}, None)
+
+
+def test_text_under_a_null_does_not_count():
+    held = [place % 3 == 0 and place > PART_ROWS for place in range(3 * PART_ROWS)]
+    offsets, text = pa.array(range(len(held) + 1), pa.int32()), pa.py_buffer(b"x" * len(held))
+    valid = pa.array(held).buffers()[1]
+    under = pa.StringArray.from_buffers(len(held), offsets.buffers()[1], text, valid)
+    of = Schema("one-1", (Column("it", "string", "It."),))
+    assert hashed(pa.table({"it": under}), schema=of) == column("string", *["x" if one else None for one in held])
 
 
 def test_the_order_of_rows_and_the_name_of_a_column_count():
