@@ -22,7 +22,6 @@ from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
 from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
 from synthetic.formats.file import Reading
 from synthetic.formats.find import find
-from synthetic.formats.format import TEXT_BYTES
 from synthetic.formats.glued import pieces
 from synthetic.formats.line import NotJSON, keys
 from synthetic.formats.records import first_line
@@ -354,8 +353,8 @@ def _given(
     kind: str, line: bytes, source: Source, place: Place, gone: Mapping[str, str]
 ) -> dict[str, list[dict[str, Any]]]:
     """What a line gives for shards of that kind, and late facts beside a rollout. Raises one of `BAD`."""
-    if len(line) > TEXT_BYTES and not source.format.tokens:
-        raise BadLine(f"{len(line) / 1e6:,.0f} MB in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
+    if len(line) > (most := source.format.text_bytes) and not source.format.tokens:
+        raise BadLine(f"{len(line) / 1e6:,.0f} MB in one line; more than {most / 1e6:,.0f} is no rollout")
     if kind == "tokens":
         return {kind: token_arrays(source.format.tokens(line, source, place)) if source.format.tokens else []}
     parsed = source.format.parse(line, source, place)

@@ -175,6 +175,118 @@ def test_words_for_right_and_wrong_are_the_maps(mapped):
     assert [row["recorded_verdict"] for row in rows] == [True, False, None, None]
 
 
+def test_a_column_may_stand_at_one_of_several_paths(mapped):
+    text = """
+    name = "two-names"
+    keys = ["generation", ["step", "gen_step"]]
+    [columns]
+    response = "generation"
+    step = ["step", "gen_step"]
+    domain = { path = ["no.such", "field.name"] }
+    """
+    rows = mapped(
+        text,
+        {"generation": "a", "step": 3, "gen_step": 9, "field.name": "has a dot"},
+        {"generation": "b", "step": None, "gen_step": 4, "field": {"name": "has none"}},
+    )
+    assert [(row["step"], row["domain"]) for row in rows] == [(3, "has a dot"), (4, "has none")]
+
+
+def test_a_batch_that_is_logged_twice_is_one_batch(mapped):
+    text = MAP + 'trace_id = { hash = ["question", "generation"] }\nstep = "step"\nadvantage = "adv"\n'
+    again = [LINE | {"step": step, "adv": adv} for step, adv in ((1, 0.5), (2, 0.75))]
+    (row,) = mapped(text, *again)
+    assert mapped.done.rows == 2
+    assert (row["step"], row["advantage"]) == (1, 0.75), "a late fact is the newest"
+
+
+def test_equal_attempts_of_a_line_are_two(mapped):
+    text = """
+    name = "columns"
+    keys = ["completion"]
+    line = "columns"
+    [columns]
+    response = "completion"
+    trace_id = { hash = ["completion"] }
+    group_id = { hash = ["{file}"] }
+    """
+    first, second, third = mapped(text, {"completion": ["a", "a", "b"]})
+    assert len({row["trace_id"] for row in (first, second, third)}) == 3
+    assert first["group_id"] == third["group_id"]
+
+
+def test_what_the_trainer_did_becomes_late_facts(mapped):
+    text = MAP + 'advantage = "adv"\ntrained_on = { path = "used", right = ["yes"] }\nship_step = "shipped"\n'
+    done, left = mapped(text, LINE | {"adv": -1, "used": "yes", "shipped": 7}, LINE | {"adv": None, "used": "no"})
+    assert (done["advantage"], done["trained_on"], done["ship_step"]) == (-1.0, True, 7)
+    assert (left["advantage"], left["trained_on"], left["ship_step"]) == (None, None, None)
+
+
+def test_columns_of_another_length_belong_to_no_attempt(mapped):
+    text = """
+    name = "columns"
+    keys = ["completion"]
+    line = "columns"
+    json = ["prompt"]
+    [columns]
+    prompt = "prompt"
+    response = "completion"
+    ground_truth = "solution"
+    """
+    asked = json.dumps([{"role": "user", "content": "q"}])
+    rows = mapped(
+        text,
+        {"prompt": [asked, "[no JSON"], "completion": ["a", "b"], "solution": ["1", "2", "3"]},
+        {"prompt": ["q"], "completion": ["a", "b"]},
+        {"prompt": "q", "completion": "one attempt", "solution": "4"},
+    )
+    assert [row["ground_truth"] for row in rows] == [None, None, "4"]
+    assert [row["messages"][0]["content"] for row in rows] == ["q", "[no JSON", "q"]
+    assert json.loads(rows[0]["extra"])["solution"] == ["1", "2", "3"]
+    assert mapped.done.quarantined == 1
+    assert "2 responses, but 1 of 'prompt'" in Path(mapped.done.quarantine[0]).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("how", "scores", "reward", "weight"),
+    [
+        ('reward = "sum"', (1, 0.5), 1.5, 1.0),
+        ('reward = "sum"', (1, None), None, 1.0),
+        ('reward = "sum of given"', (1, None), 1.0, None),
+        ('reward = "sum of given"', (None, None), None, None),
+    ],
+)
+def test_a_total_is_made_of_scorers(mapped, how, scores, reward, weight):
+    (row,) = mapped(f'rewards = {{ a = "a", b = "b" }}\n{how}\n{MAP}', LINE | dict(zip("ab", scores, strict=True)))
+    assert row["reward"] == reward
+    assert [scorer["weight"] for scorer in row["rewards"]] == [weight, weight]
+
+
+def test_a_reward_without_scorers_is_one_so_that_a_verdict_can_follow(mapped):
+    (row,) = mapped(MAP + 'reward = "judge.score"\n', LINE | {"judge": {"score": 1}})
+    assert row["rewards"] == [{"name": "score", "score": 1.0, "weight": 1.0}]
+
+
+def test_thinking_that_the_log_has_apart_stays_apart(mapped):
+    (row,) = mapped(MAP + 'reasoning = "thoughts"\n', LINE | {"generation": "2", "thoughts": "one and one"})
+    assert row["messages"][1] | {"content": "2", "reasoning_content": "one and one"} == row["messages"][1]
+    assert "thoughts" not in json.loads(row["extra"])
+
+
+def test_a_kind_that_is_none_is_set_aside(mapped):
+    text = MAP + 'kind = { file = "^(eval|other)/" }\n'
+    assert [row["kind"] for row in mapped(text, LINE, name="eval/a.jsonl")] == ["eval"]
+    mapped(text, LINE, name="other/b.jsonl")
+    assert mapped.done.quarantined == 1
+
+
+def test_a_verifiers_words_are_masked(mapped):
+    said = {"feedback": "see /home/someone/tests and http://10.0.0.3/x", "parsed": "1/2"}
+    (row,) = mapped(MAP + 'verification_result = "said"\n', LINE | {"said": said})
+    assert json.loads(row["verification_result"]) == {"feedback": "see [path] and [address]", "parsed": "1/2"}
+    assert json.loads(row["extra"])["said"] == said
+
+
 @pytest.mark.parametrize(
     "wrong", [{"score": "yes"}, {"score": [1]}, {"n": 1.5}, {"generation": None}, {"generation": 7}, {"question": [7]}]
 )
@@ -195,11 +307,17 @@ def test_a_row_of_parquet_is_read_by_a_map(tmp_path):
     ("text", "said"),
     [
         ("name = 3", "Expected `str`, got `int`"),
-        (MAP + 'rewrad = "x"', "columns.rewrad is no column; there are prompt, response, messages, trace_id"),
+        (
+            MAP + 'rewrad = "x"',
+            "columns.rewrad is no column; there are prompt, response, reasoning, messages, trace_id",
+        ),
         ("colour = 1\n" + MAP, "unknown field `colour`"),
-        (MAP + "reward = {}", "columns.reward has no value; it takes one of path, file, template, value"),
+        (MAP + "reward = {}", "columns.reward has no value; it takes one of path, file, template, hash, value"),
         (MAP + 'reward = { path = "a", value = 1 }', "columns.reward has path and value; it takes one of"),
-        (MAP + 'reward = { path = "a", right = [1] }', "`right` or `wrong`, which only recorded_verdict takes"),
+        (
+            MAP + 'reward = { path = "a", right = [1] }',
+            "`right` or `wrong`, which only trainable, recorded_verdict, ok, is_truncated, trained_on take",
+        ),
         (MAP + 'step = { file = "([" }', "'([' is no regular expression"),
         (MAP + 'messages = "m"', "names `messages` beside `prompt` or `response`"),
         ('name = "m"\nkeys = ["a"]\n[columns]\nreward = "a"', "neither `messages` nor `response`"),
@@ -236,7 +354,8 @@ def test_an_unknown_log_gives_a_map_to_edit_that_reads_it(tmp_path, capsys):
 
 
 def test_a_log_that_is_not_the_maps_is_told(mapped):
-    with pytest.raises(UnreadableLog, match="my-trainer does not know its lines; their keys are prompt, output"):
+    said = "my-trainer does not know its lines (it knows lines with `question`, `generation`); their keys are prompt"
+    with pytest.raises(UnreadableLog, match=re.escape(said)):
         mapped(MAP, {"prompt": "q", "output": "a"})
 
 

@@ -12,9 +12,12 @@ from synthetic.formats import FORMATS, Format, Source, maps
 from synthetic.formats.format import readable
 from synthetic.formats.line import keys
 from synthetic.formats.records import open_log, whole_lines
+from synthetic.formats.starter import starter
 
 NOT_ROLLOUTS = re.compile(
-    r".*/((metrics|[^/]*_metadata)\.jsonl(\.gz|\.zst)?|[^/]*\.index\.jsonl|monitors/file/traces/live/.*)", re.DOTALL
+    r".*/((metrics|aggregated_results|[^/]*_metadata|[^/]*_materialized_inputs)\.jsonl(\.gz|\.zst)?"
+    r"|[^/]*\.index\.jsonl|monitors/file/traces/live/.*)",
+    re.DOTALL,
 )
 """Files that trainers write beside rollouts: none of them is a log, also when it is named by hand."""
 
@@ -59,12 +62,16 @@ def find(run: Path, format: str | None = None) -> Found:
             usual = [source for name in USUAL for source in _named(path.with_name(name), tried)]
             called = {source.format.name: replace(source, path=path) for source in reversed(usual)}
             matches += [source for name, source in called.items() if name not in {one.format.name for one in matches}]
+            matches += _by_hand(path, tried, matches)
         if matches or by_hand:
             _look(path, matches, found, by_name=not by_hand)
     else:
         for path in _files(run.resolve()):
+            may_be = bool(LINES.search(path.name)) and not NOT_ROLLOUTS.fullmatch(path.as_posix())
             matches = [_in(run.resolve(), source) for source in _named(path, tried)]
-            if matches or (LINES.search(path.name) and not NOT_ROLLOUTS.fullmatch(path.as_posix())):
+            if format and not matches and may_be:  # whoever names the format need not have its files' names
+                matches = [_in(run.resolve(), source) for source in _by_hand(path, tried, [])]
+            if matches or may_be:
                 try:
                     _look(path, matches, found)
                 except UnreadableLog as error:
@@ -91,6 +98,12 @@ def _named(path: Path, tried: Sequence[Format]) -> list[Source]:
     if NOT_ROLLOUTS.fullmatch(path.as_posix()):
         return []
     return [source for one in tried if (source := one.find(path))]
+
+
+def _by_hand(path: Path, tried: Sequence[Format], matches: Sequence[Source]) -> list[Source]:
+    """What a file of any name may be besides."""
+    known = {source.format.name for source in matches}
+    return [one.by_hand(path) for one in tried if one.by_hand and one.name not in known]
 
 
 def _in(run: Path, source: Source) -> Source:
@@ -133,13 +146,18 @@ def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:
         path, line = next(iter(found.unknown.items()))
         more = f", and {len(found.unknown) - 1} more such files" if len(found.unknown) > 1 else ""
         return UnreadableLog(
-            f"{path}: {'no format knows' if len(tried) > 1 else tried[0].name + ' does not know'} its lines; their keys"
-            f" are {', '.join(keys(line))}{more}",
-            hint=f"save this map, edit it, and name it: --format my-map.toml\n\n{maps.starter(line)}",
+            f"{path}: {_unknown_to(tried)}; their keys are {', '.join(keys(line))}{more}",
+            hint=f"save this map, edit it, and name it: --format my-map.toml\n\n{starter(line, path)}",
         )
     looked = "; ".join(f"{one.name}: {one.looked_for}" for one in tried)
     what = "only logs without a whole line" if found.empty else "no logs"
     return UnreadableLog(f"{run}: {what} found; looked for {looked}", hint="synthetic formats")
+
+
+def _unknown_to(tried: Sequence[Format]) -> str:
+    if len(tried) > 1:
+        return "no format knows its lines"
+    return f"{tried[0].name} does not know its lines (it knows {tried[0].detected_by})"
 
 
 def _files(folder: Path) -> Iterator[Path]:

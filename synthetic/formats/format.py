@@ -115,5 +115,9 @@ class Format:
     """A shape that other formats share: a file that another one knows too is of that one."""
     needs_tokenizer: bool = False
     """Its logs hold token ids and no text: they are read with a tokenizer, or refused."""
+    by_hand: Callable[[Path], Source] | None = None
+    """A file of any name, for one that is named by hand or of a format that is; None: `find` alone knows its files."""
+    text_bytes: int = TEXT_BYTES
+    """The most text of one line: more where a line holds many attempts."""
     rewinds: bool = False
     """A log that was replaced means that the run was resumed from before it."""
