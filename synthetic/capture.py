@@ -38,6 +38,9 @@ SHARD_BYTES = 256 * 1024 * 1024
 FRAME_BYTES = 16 * 1024 * 1024
 """Rows are gathered into frames, and given to the writer, when their lines pass this."""
 
+REASONS = 20
+"""So many reasons for setting lines aside are counted by name."""
+
 # A log may hold anything, in any place: whatever a format or the record's schema trips over is a bad line.
 BAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
@@ -278,6 +281,8 @@ class _Capture:
         stretch.quarantined += 1
         if draft.kind == "tokens":
             return  # it was set aside when its facts were taken
+        if why in self.done.reasons or len(self.done.reasons) < REASONS:
+            self.done.reasons[why] = self.done.reasons.get(why, 0) + 1
         place = {"run": source.run, "log_file": source.name, "log_offset": offset, "reason": why}
         text = line[:1_000_000].decode("utf-8", "backslashreplace")
         draft.bad.append(msgspec.json.encode(place | {"line": text}) + b"\n")

@@ -23,6 +23,8 @@ class Captured:
     formats: list[str] = field(default_factory=list)
     quarantine: list[str] = field(default_factory=list)
     """Files with the lines set aside."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why lines were set aside, and how many for each of the first reasons."""
     repaired: int = 0
     """Captured lines with a value that JSON has no word for: NaN, 1e999, half a surrogate pair."""
     refused: list[str] = field(default_factory=list)

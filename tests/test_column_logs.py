@@ -18,7 +18,7 @@ from synthetic.formats.format import Place
 from synthetic.formats.line import repaired
 from synthetic.formats.rows import traces
 from synthetic.record import digest
-from tests.flat import LOGS, expected, rows
+from tests.flat import LOGS, Row, expected, rows
 
 TRAINERS = {
     "ms_swift": "ms-swift",
@@ -41,7 +41,7 @@ ITEM = {"type", "role", "call_id", "content", "summary", "arguments", "name", "o
 """What of a Responses item says which part of a message it is."""
 
 
-def lines_of(path: Path) -> Iterator[tuple[bytes, list[dict]]]:
+def lines_of(path: Path) -> Iterator[tuple[bytes, list[Row]]]:
     """Each line of a log and its rows."""
     (source,) = find(path).sources
     with source.format.open(path) as log:
@@ -52,7 +52,7 @@ def lines_of(path: Path) -> Iterator[tuple[bytes, list[dict]]]:
             yield line, traces(source.format.parse(strict, source, place), place, gone)
 
 
-SAYS: dict[str, Callable[[dict], object]] = {
+SAYS: dict[str, Callable[[Row], object]] = {
     "roles": lambda row: [message["role"] for message in row["messages"]],
     "prompted": lambda row: row["num_prompt_messages"],
     "answer": lambda row: row["messages"][-1]["content"],

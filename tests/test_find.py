@@ -147,7 +147,7 @@ def test_the_map_for_an_unknown_log_reads_it(tmp_path, name, line, columns, mess
     write(path, [line])
     with pytest.raises(UnreadableLog, match="no format knows its lines") as caught:
         synthetic.capture(path, into=tmp_path / "store")
-    (tmp_path / "my-map.toml").write_text(caught.value.hint.partition("\n\n")[2], "utf-8")
+    (tmp_path / "my-map.toml").write_text(str(caught.value.hint).partition("\n\n")[2], "utf-8")
     synthetic.capture(path, into=tmp_path / "store", format=str(tmp_path / "my-map.toml"))
     (row,) = synthetic.scan(tmp_path / "store").collect().to_dicts()
     assert {column: row[column] for column in columns} == columns
@@ -171,7 +171,17 @@ def test_what_no_column_was_found_for_is_shown_with_its_path(tmp_path):
     assert tomllib.loads(text)["columns"]["response"] == "resps.0.0"
 
 
-@pytest.mark.parametrize("line", [b"{}", b"[1]", b"{", b'{"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}'])
+def test_a_name_in_a_log_cannot_write_into_the_map(tmp_path):
+    line = {"generation": "a", "x\nname = 'mine'\r": 1, "\u2028": 2} | {f"k{number}": 1 for number in range(200)}
+    text = starter(msgspec.json.encode(line), tmp_path)
+    assert tomllib.loads(text)["name"] == "my-trainer"
+    assert "# x?name = 'mine'?: number, 1" in text
+    assert text.splitlines()[-1] == "# … and 142 more values"
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"score": NaN}', b"{}", b"[1]", b"{", b'{"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}']
+)
 def test_a_map_for_any_line_can_be_written(tmp_path, line):
     text = starter(line, tmp_path)
     assert text == "" or tomllib.loads(text)["name"] == "my-trainer"

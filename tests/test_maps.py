@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import synthetic
+from synthetic import show
 from synthetic.cli import main
 from synthetic.errors import UnreadableLog
 from synthetic.formats import FORMATS
@@ -293,6 +294,14 @@ def test_a_verifiers_words_are_masked(mapped):
 def test_a_line_that_does_not_fit_is_set_aside(mapped, wrong):
     rows = mapped(MAP + 'reward = "score"\nsample_index = "n"\n', LINE | wrong, LINE)
     assert (len(rows), mapped.done.captured, mapped.done.quarantined) == (1, 1, 1)
+
+
+def test_why_a_map_does_not_fit_is_told(mapped, capsys):
+    text = 'name = "m"\nkeys = ["question"]\n[columns]\nresponse = "no.such"\n'
+    assert mapped(text, LINE, LINE, LINE | {"no": {"such": 7}}) == []
+    assert mapped.done.reasons == {"it has no response": 2, "neither text nor messages: 7": 1}
+    show.captured(mapped.done)
+    assert "2 lines set aside: it has no response" in capsys.readouterr().out
 
 
 def test_a_row_of_parquet_is_read_by_a_map(tmp_path):

@@ -85,7 +85,7 @@ def test_what_a_message_cannot_hold_stays():
     messages, left = take_items(items)
     assert [m["content"] for m in messages] == ["see", "no"]
     assert left == [
-        {"content": items[0]["content"]},
+        {"content": [{"type": "input_text", "text": "see"}, image]},
         items[1],
         {"id": "m1", "content": [{"type": "refusal", "refusal": "no"}]},
     ]

@@ -77,9 +77,9 @@ class _Taking:
         self.answer = None
 
     def _call(self, left: dict[str, Any]) -> None:
-        arguments, name = left.pop("arguments", None), left.pop("name", None)
+        arguments = left.pop("arguments", None)
         function = {
-            "name": name if isinstance(name, str) else "",
+            "name": left.pop("name") if isinstance(left.get("name"), str) else "",
             "arguments": arguments if isinstance(arguments, str) else canonical_json(arguments or {}),
         }
         answer = self.answer or self._answer()

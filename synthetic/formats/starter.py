@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import tomli_w
 
+from synthetic.formats.format import BadLine
+from synthetic.formats.line import repaired
 from synthetic.record import Json
 
 GUESSES = {
@@ -41,6 +43,9 @@ NUMBERS = frozenset("reward recorded_verdict sample_index step completion_tokens
 EXAMPLE = 40
 """Characters of a value that are shown."""
 
+MOST = 60
+"""Values that are shown without a column."""
+
 DEEPEST = 4
 """Members of members that are looked at."""
 
@@ -50,8 +55,8 @@ _STEP = re.compile(r"(?<![a-z])step[_-]?(?=[0-9])")
 def starter(line: bytes, path: Path) -> str:
     """A map for a log whose first line is this; empty where that is no object."""
     try:
-        row = msgspec.json.decode(line)
-    except msgspec.MsgspecError:
+        row = _decoded(line)
+    except (BadLine, msgspec.MsgspecError):
         return ""
     if not isinstance(row, dict):
         return ""
@@ -70,8 +75,21 @@ def starter(line: bytes, path: Path) -> str:
         lines.append('# response = "…"   # needed: where the answer stands, or `messages`')
     if "step" not in columns and (match := _STEP.search(path.as_posix())):
         lines.append(f"step = {{ file = {_toml(match[0] + '([0-9]+)')} }}   # of the log's name")
-    lines += [f"# {found}: {shown(given)}" for found, given in values.items() if found not in used]
+    left = [f"# {_on_a_line(found)}: {shown(given)}" for found, given in values.items() if found not in used]
+    lines += left[:MOST] + [f"# … and {len(left) - MOST} more values"] * (len(left) > MOST)
     return "\n".join(lines)
+
+
+def _decoded(line: bytes) -> Json:
+    try:
+        return msgspec.json.decode(line)
+    except msgspec.MsgspecError:
+        return msgspec.json.decode(repaired(line)[0])
+
+
+def _on_a_line(text: str) -> str:
+    """The text without what would end a comment."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _toml(value: str | list[str]) -> str:
@@ -88,7 +106,7 @@ def shown(given: Json) -> str:
     if isinstance(given, dict):
         return f"object of {len(given)}"
     kind = {str: "text", bool: "yes or no", int: "number", float: "number"}.get(type(given))
-    text = "".join(c if c.isprintable() else "?" for c in json.dumps(given, ensure_ascii=False))
+    text = _on_a_line(json.dumps(given, ensure_ascii=False))
     text = text if len(text) <= EXAMPLE else f"{text[: EXAMPLE - 1]}…"
     return f"{kind}, {text}" if kind else text
 

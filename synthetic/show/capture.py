@@ -24,6 +24,8 @@ def captured(done: "Captured") -> None:
     page.line(f"  {done.rows:,} new row{'s' * (done.rows != 1)}, {late}{tokens}")
     for name in done.torn:
         page.line(f"  {name}: its last line is torn and waits for the next capture", "yellow")
+    for why, lines in sorted(done.reasons.items(), key=lambda reason: -reason[1])[:3]:
+        page.line(f"  {lines:,} line{'s' * (lines != 1)} set aside: {why[:200]}", "yellow")
     for path in done.quarantine:
         page.line(f"  set aside, with reasons: {path}", "yellow")
     if done.repaired:
@@ -45,7 +47,9 @@ def captured_json(done: "Captured") -> dict[str, Any]:
 
 
 def formats(known: "Sequence[Format]") -> None:
-    """The formats that can be captured."""
+    """The formats that can be captured, one a line: how its files are named, and what tells its lines from others."""
+    table = page.columns("format", "files", "known by")
     for one in known:
-        page.line(f"{one.name}  {one.title}", "bold")
-        page.line(f"  files     {one.looked_for}\n  known by  {one.detected_by}")
+        page.add(table, one.name, one.looked_for, one.detected_by)
+    page.show_table(table)
+    page.line("any other: a column map of ten lines of TOML, --format my-map.toml (docs/logs/maps.md)", "dim")
