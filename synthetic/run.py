@@ -307,7 +307,8 @@ class Bench:
 
 def _part(column: pl.Series, parts: int) -> pl.Series:
     """Which part each value belongs to: a stable hash, equal for equal values; null goes to part 0."""
-    text = (column + 0.0 if column.dtype.is_float() else column).cast(pl.String)  # -0.0 equals 0.0
+    # -0.0 equals 0.0, and stays what it is where 0.0 is added: polars leaves that out.
+    text = (column.set(column == 0, 0.0) if column.dtype.is_float() else column).cast(pl.String)
     values = text.drop_nulls().unique()
     of = pl.Series([xxhash.xxh3_64_intdigest(value.encode()) % parts for value in values], dtype=pl.UInt32)
     return text.replace_strict(values, of, default=0, return_dtype=pl.UInt32).alias("part")

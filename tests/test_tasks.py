@@ -2,9 +2,11 @@
 
 import sys
 
+import polars as pl
 import pytest
 
 from synthetic import recipe
+from synthetic.run import _part
 from tests.benches import BUSY, MOST, UNIQUE, Place, many, read, right, whole, wrong
 from tests.rows import annotate, trace
 
@@ -160,3 +162,9 @@ def test_a_damaged_result_is_computed_again(at, left):
     assert whole(bench) == expected
     assert len(bench.ran) == len(results)
     assert at.ran(read(**BUSY)) == []
+
+
+def test_equal_values_are_in_one_part():
+    of = _part(pl.Series([0.0, -0.0, 1.0, None, 1.0]), 64).to_list()
+    assert of[0] == of[1] != of[2] == of[4]
+    assert _part(pl.Series([-0.0]), 64).to_list() == of[:1], "whatever else is there"
