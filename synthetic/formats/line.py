@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from synthetic.formats.format import BadLine
+from synthetic.formats.bounds import DEEPEST, too_large, too_many_values
+from synthetic.formats.format import TEXT_BYTES, BadLine
 from synthetic.record import Json
 
 Raw = msgspec.Raw
@@ -36,7 +37,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def fields(raw: bytes | Raw) -> Fields:
-    """The members of a JSON object, each still undecoded. Raises `BadLine` for a key that stands twice."""
+    """The members of a JSON object, each still undecoded.
+
+    Raises `BadLine` for a key that stands twice, and for a line of more values than a line may hold.
+    """
+    if isinstance(raw, bytes) and (problem := too_many_values(raw)):
+        raise BadLine(problem)
     members = _object.decode(raw)
     if _size(members) != len(memoryview(raw)):
         _refuse_repeated(raw)
@@ -45,6 +51,8 @@ def fields(raw: bytes | Raw) -> Fields:
 
 def keys(line: bytes) -> tuple[str, ...]:
     """The names of a line's members; none where it is no JSON object, also after repair."""
+    if too_many_values(line):
+        return ()
     try:
         return tuple(_object.decode(line))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -64,11 +72,17 @@ def objects(raw: bytes | Raw) -> list[Fields]:
 
 
 def value(raw: bytes | Raw) -> Json:
-    """The JSON value, decoded whole. Raises `BadLine` for a key that stands twice in an object."""
-    found = _value.decode(raw)
+    """The JSON value, decoded whole.
+
+    Raises `BadLine` for a key that stands twice in an object, and for what is too large or nested too deeply.
+    """
+    whole = bytes(raw)
+    if len(whole) > 2 * DEEPEST and not whole.startswith(b'"') and (problem := too_large(whole)):
+        raise BadLine(problem)
+    found = _value.decode(whole)
     # What is written again as it was had each key once. Seldom else: other spaces, escapes or numbers.
-    if isinstance(found, dict | list) and found and _encode(found) != bytes(raw):
-        _refuse_repeated(raw)
+    if isinstance(found, dict | list) and found and _encode(found) != whole:
+        _refuse_repeated(whole)
     return found
 
 
@@ -95,8 +109,12 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
     """The line as strict JSON, and what had to go: JSON pointer to literal.
 
-    Raises `NotJSON`, or `BadLine` for one nested too deeply.
+    Raises `NotJSON`, or `BadLine` for one that is too large or nested too deeply.
     """
+    if len(line) > TEXT_BYTES:
+        raise BadLine(f"not strict JSON, and with {len(line) / 1e6:,.0f} MB too long to be repaired")
+    if problem := too_large(line):
+        raise BadLine(problem)
     try:
         tree = json.loads(
             line.decode("utf-8-sig"),

@@ -141,6 +141,8 @@ def _is_json(text: bytes) -> bool:
         msgspec.json.decode(text, type=msgspec.Raw)
     except msgspec.MsgspecError:
         return False
+    except RecursionError:
+        pass  # deep, and so far no mistake
     return True
 
 

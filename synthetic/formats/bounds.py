@@ -1,0 +1,49 @@
+"""What one line may hold at most, so that reading it takes bounded memory and gives the same on every machine.
+
+Decoded, JSON can be twenty times its size: an empty object is two bytes in a log and 64 in memory. So what a large text
+holds is counted before it is decoded. How deep a decoder goes depends on its version, so the depth is counted too.
+"""
+
+import re
+
+DEEPEST = 64
+"""Arrays and objects within each other, in a value that is decoded."""
+
+MOST_VALUES = 2_000_000
+"""Arrays, objects and half the quotes of a line."""
+
+MOST_NUMBERS = 4_000_000
+"""Commas of a value that is decoded; token arrays are not decoded with the text beside them."""
+
+_LARGE_BYTES = 8_000_000
+"""What is not larger fits into memory, whatever it is."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def too_many_values(line: bytes) -> str | None:
+    """What is wrong with a line that holds too many values to be taken apart; None for any other."""
+    if len(line) > _LARGE_BYTES and line.count(b"{") + line.count(b"[") + line.count(b'"') // 2 > MOST_VALUES:
+        return f"more than {MOST_VALUES:,} values in one line"
+    return None
+
+
+def too_large(text: bytes) -> str | None:
+    """What is wrong with JSON that holds too much, or too deep, to be decoded; None for any other."""
+    if problem := too_many_values(text):
+        return problem
+    if len(text) > _LARGE_BYTES and text.count(b",") > MOST_NUMBERS:
+        return f"more than {MOST_NUMBERS:,} values in a list or an object"
+    if text.count(b"[") + text.count(b"{") > DEEPEST and _deeper(text):
+        return f"nested more than {DEEPEST} deep"
+    return None
+
+
+def _deeper(text: bytes) -> bool:
+    """Whether arrays and objects are nested deeper than they may be: each round takes the innermost away."""
+    brackets = _STRING.sub(b"", text).translate(_BRACKETS, _OTHERS)
+    for _ in range(DEEPEST):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
