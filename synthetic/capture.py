@@ -20,7 +20,7 @@ from synthetic.captured import Captured
 from synthetic.draft import Draft, Stretch
 from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
 from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
-from synthetic.formats.file import Reading
+from synthetic.formats.file import Reading, check_compressed
 from synthetic.formats.find import find
 from synthetic.formats.glued import pieces
 from synthetic.formats.line import NotJSON, keys
@@ -163,6 +163,7 @@ class _Capture:
 
     def log(self, source: Source) -> None:
         """Capture what is new in one log: its facts, and its tokens where they are wanted."""
+        check_compressed(source.path)
         self.done.logs[f"{source.run}/{source.name}"] = source.format.name
         log = _log(source)
         self._part(source, log, "annotations" if source.role == "late" else "traces")

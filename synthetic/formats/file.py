@@ -6,8 +6,10 @@ gives the lines before the break.
 """
 
 import gzip
+import io
 import json
 import os
+import shlex
 import stat
 import sys
 import zlib
@@ -15,9 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+import msgspec
 import xxhash
 
 from synthetic.errors import UnreadableLog
+from synthetic.formats.bounds import too_large, too_many_values
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -27,6 +31,13 @@ else:
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 512 * 1024 * 1024
 """A longer line is skipped to its end in constant memory, and set aside."""
+
+FREE_BYTES = 64_000_000
+MOST_RATIO = 200
+"""A compressed file is read no further once so much has come out of it that is so many times what went in."""
+
+COMPRESSED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
+"""Suffixes of compressed logs, and the first bytes that make a file one, whatever its name."""
 
 LFS_POINTER = b"version https://git-lfs"
 
@@ -83,13 +94,18 @@ class Text:
         head = self._file.read(4)
         self._file.seek(0)
         self._stream: BinaryIO = self._file
-        if head[:2] == b"\x1f\x8b":
+        if head.startswith(COMPRESSED[".gz"]):
             self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._file))
-        elif head == b"\x28\xb5\x2f\xfd":
+        elif head.startswith(COMPRESSED[".zst"]):
             self._stream = cast("BinaryIO", zstd.ZstdFile(self._file))
+        elif not head and path.suffix in COMPRESSED:
+            self._file.close()
+            raise UnreadableLog(f"{path}: 0 bytes; even an empty {path.suffix} file has more", hint="copy it again")
         self.plain = self._stream is self._file
         self.at = 0
         """Bytes read so far, counted in the decompressed text."""
+        self.false = False
+        """Reading stopped because the text is not what was compressed: its checksum or its length is another."""
 
     @property
     def told(self) -> list[str]:
@@ -106,15 +122,22 @@ class Text:
         """The bytes from where reading stands to the end, or to a break."""
         largest = min(largest, CHUNK_BYTES)
         read = getattr(self._stream, "read1", self._stream.read)
-        while True:
+        while not self.broken:
             try:
                 chunk = read(largest)
             except (EOFError, zlib.error, zstd.ZstdError, OSError, ValueError) as error:
                 self.broken = f"{self.path.name}: reading stopped before its end ({error})"
+                self.false = str(error).startswith(("CRC check failed", "Incorrect length"))
                 return
             if not chunk:
                 return
             self.at += len(chunk)
+            if not self.plain and self.at > max(FREE_BYTES, MOST_RATIO * self._file.tell()):
+                self.broken = (
+                    f"{self.path.name}: reading stopped before its end (more than {FREE_BYTES / 1e6:,.0f} MB came out,"
+                    f" over {MOST_RATIO} times what went in)"
+                )
+                return
             yield chunk
 
     def skip(self, start: int, end: int) -> str | None:
@@ -140,42 +163,85 @@ class Text:
         `UnreadableLog` when the first line says that the file is no log.
         """
         offset, size = start, 0
-        parts: list[bytes] = []
+        kept = io.BytesIO()  # gives its bytes without a copy
         for chunk in self.chunks():
+            if not offset + size:
+                _refuse(self.path, chunk)
             begin = 0
             while begin < len(chunk):
                 newline = chunk.find(b"\n", begin)
                 piece = chunk[begin:] if newline < 0 else chunk[begin:newline]
                 begin += len(piece) + 1
                 size += len(piece)
-                parts.append(piece)
-                if size > LONGEST_LINE_BYTES:
-                    for part in parts:
-                        too_long(part)
-                    parts = []
+                if size <= LONGEST_LINE_BYTES:
+                    if newline >= 0 and size == len(piece):
+                        yield offset, piece, size + 1
+                        offset, size = offset + size + 1, 0
+                        continue
+                    kept.write(piece)
+                else:
+                    too_long(kept.getvalue())
+                    too_long(piece)
+                    kept = io.BytesIO()
                 if newline >= 0:
-                    line = b"".join(parts) if size <= LONGEST_LINE_BYTES else None
-                    if not offset and line:
-                        _refuse(self.path, line)
-                    yield offset, line, size + 1
-                    offset, size, parts = offset + size + 1, 0, []
-        if parts and not self.broken and _is_whole(tail := b"".join(parts)):
+                    yield offset, kept.getvalue() if size <= LONGEST_LINE_BYTES else None, size + 1
+                    offset, size, kept = offset + size + 1, 0, io.BytesIO()
+        if size <= LONGEST_LINE_BYTES and not self.broken and _is_whole(tail := kept.getvalue()):
             yield offset, tail, size
+
+
+def check_compressed(path: Path) -> None:
+    """Read a gzip file to its end. Raises `UnreadableLog` when its text is not what was compressed.
+
+    The checksum stands behind the text: without this, lines would be taken before they are known to be wrong.
+    """
+    with Text(path) as text:
+        if text.plain:
+            return
+        for _ in text.chunks():
+            pass
+        if text.false:
+            raise UnreadableLog(f"{path}: damaged ({text.broken})", hint="copy or write it again")
 
 
 def _is_whole(tail: bytes) -> bool:
     """Whether a last line without a newline is a JSON object to its end."""
-    if not tail.rstrip().endswith(b"}"):
+    if not tail[-4096:].rstrip().endswith(b"}") or too_many_values(tail):
         return False
+    try:
+        return isinstance(msgspec.json.decode(tail, type=dict[str, msgspec.Raw]), dict)
+    except RecursionError:
+        return False
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return len(tail) <= FREE_BYTES and not too_large(tail) and _is_lenient(tail)
+
+
+def _is_lenient(tail: bytes) -> bool:
+    """Whether Python reads it, with NaN and the like in it."""
     try:
         return isinstance(json.loads(tail), dict)
     except (ValueError, RecursionError):
         return False
 
 
-def _refuse(path: Path, line: bytes) -> None:
-    if line.startswith(LFS_POINTER):
+def _refuse(path: Path, begin: bytes) -> None:
+    """Raise `UnreadableLog` for a file that is no log by its first bytes."""
+    if begin.startswith(LFS_POINTER):
         raise UnreadableLog(f"{path}: a Git LFS pointer, not the file itself", hint="git lfs pull")
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        hint = f"iconv -f UTF-16 -t UTF-8 {path.name}"
-        raise UnreadableLog(f"{path}: UTF-16 text; logs are UTF-8", hint=hint)
+    if encoding := _encoding(begin):
+        hint = f"iconv -f {encoding} -t UTF-8 {shlex.quote(path.name)}"
+        raise UnreadableLog(f"{path}: {encoding} text; logs are UTF-8", hint=hint)
+
+
+def _encoding(begin: bytes) -> str | None:
+    """UTF-32 or UTF-16, by a byte order mark or by a zero beside the bracket that JSON begins with."""
+    if begin.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "UTF-32"
+    if begin.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    for bracket in (b"{", b"["):
+        if begin.startswith(bracket + b"\0"):
+            return "UTF-16LE"
+        if begin.startswith(b"\0" + bracket):
+            return "UTF-16BE"
+    return None
