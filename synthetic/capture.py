@@ -20,7 +20,7 @@ from synthetic.captured import Captured
 from synthetic.draft import Draft, Stretch
 from synthetic.errors import CannotWrite, SyntheticError, UnreadableLog
 from synthetic.formats import FORMATS, BadLine, Format, Parsed, Place, Source, repaired
-from synthetic.formats.file import Reading, check_compressed
+from synthetic.formats.file import Reading, bare, check_compressed, is_blank
 from synthetic.formats.find import find
 from synthetic.formats.glued import pieces
 from synthetic.formats.line import NotJSON, keys
@@ -208,14 +208,16 @@ class _Capture:
     def _read(self, source: Source, text: Reading, log: Log, kind: str, generation: int, start: int) -> None:
         """Capture the lines from `start` on, where `text` stands."""
         stretch = Stretch(start)
+        before = sum(r.lines for r in self.held.get(log, ()) if r.generation == generation)
         # Looked up at each piece: a new stretch begins with each shard.
         for offset, line, length in text.lines(start, lambda piece: stretch.within(piece)):  # noqa: B023, PLW0108
             draft = self.drafts.setdefault(kind, Draft(kind, source.run))
             stretch.add(line, length)
             if line is None:
                 self._set_aside(draft, source, offset, b"", f"{length} bytes are no line", stretch)
-            elif line.strip():
-                self._line(draft, source, Place(source.name, offset, digest(line)), line, stretch)
+            elif not is_blank(said := bare(line, offset)):
+                place = Place(source.name, offset, digest(said), before + stretch.lines - 1)
+                self._line(draft, source, place, said, stretch)
             size = length if line is None else len(line) + 1
             draft.bytes += size
             draft.pending_bytes += size
@@ -224,6 +226,7 @@ class _Capture:
             if draft.bytes >= self.shard_bytes:
                 self._hold(draft, stretch, log, generation, source)
                 self.commit()
+                before += stretch.lines
                 stretch = Stretch(stretch.end)
                 self.progress(f"capturing {source.name}", stretch.end, None)
         if stretch.lines:
@@ -244,13 +247,12 @@ class _Capture:
 
     def _line(self, draft: Draft, source: Source, place: Place, line: bytes, stretch: Stretch) -> None:
         gone: dict[str, str] = {}
-        text = line.rstrip(b"\r")
         try:
             try:
-                given = _given(draft.kind, text, source, place, gone)
+                given = _given(draft.kind, line, source, place, gone)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                text, gone = repaired(text)
-                given = _given(draft.kind, text, source, place, gone)
+                mended, gone = repaired(line)
+                given = _given(draft.kind, mended, source, place, gone)
         except NotJSON as error:
             self._pieces(draft, source, place, line, str(error), stretch)
             return
@@ -269,8 +271,8 @@ class _Capture:
         """Take a line that is no JSON apart; each record and each fragment of it counts as a line."""
         parts = pieces(line)
         stretch.lines += max(0, len(parts) - 1)
-        for part in parts:
-            here = Place(source.name, place.log_offset + part.offset, digest(part.line))
+        for number, part in enumerate(parts, start=place.number or 0):
+            here = Place(source.name, place.log_offset + part.offset, digest(part.line), number)
             if part.whole:
                 self._line(draft, source, here, part.line, stretch)
             else:

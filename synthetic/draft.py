@@ -8,6 +8,7 @@ import pyarrow as pa
 import xxhash
 
 from synthetic.formats import Source
+from synthetic.formats.file import bare, is_blank
 from synthetic.store import SCHEMAS, Log, Range
 
 
@@ -59,13 +60,15 @@ class Stretch:
 
     def add(self, line: bytes | None, length: int) -> None:
         """Go on by one line; None for the one whose pieces were given before."""
+        start = self.end
         self.end += length
         if line is None:
             self.hash, self.ahead = self.ahead, None
         # A last line without a newline has its own length; a record has length 1 and is hashed with a newline.
         ended = line is None or not length == len(line) > 1
-        self.hash.update((line or b"") + (b"\n" if ended else b""))
-        self.lines += line is None or bool(line.strip())
+        self.hash.update(line or b"")
+        self.hash.update(b"\n" if ended else b"")
+        self.lines += line is None or not is_blank(bare(line, start))
 
     def range(self, log: Log, generation: int, source: Source) -> Range:
         """The range as it stands in a footer."""

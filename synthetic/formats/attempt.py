@@ -20,9 +20,10 @@ _ANSWER = re.compile("answer|gold|parsed|pred|solution|target", re.IGNORECASE)
 def derived_id(source: Source, place: Place, index: int = 0) -> str:
     """An id where the log has none: of this line at this place of this run, and of one attempt among those it holds.
 
-    A copy of the run has the same ids; two equal lines of one log have two.
+    A copy of the run has the same ids, also one with other line ends; two equal lines of one log have two.
     """
-    return digest(canonical_json([source.facts["framework"], source.run, *place, index]))
+    at = place.log_offset if place.number is None else place.number
+    return digest(canonical_json([source.facts["framework"], source.run, place.log_file, at, place.log_digest, index]))
 
 
 def add(

@@ -42,8 +42,14 @@ def too_large(text: bytes) -> str | None:
 
 
 def _deeper(text: bytes) -> bool:
-    """Whether arrays and objects are nested deeper than they may be: each round takes the innermost away."""
+    """Whether arrays and objects are nested deeper than they may be: each round takes the innermost away.
+
+    Of text that is no JSON nothing can be said: what is left over has no partner.
+    """
     brackets = _STRING.sub(b"", text).translate(_BRACKETS, _OTHERS)
     for _ in range(DEEPEST):
-        brackets = brackets.replace(b"[]", b"")
-    return bool(brackets)
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            return False
+        brackets = inner
+    return b"[]" in brackets

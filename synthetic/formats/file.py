@@ -5,6 +5,7 @@ is a line if it is a whole JSON object; else it is torn: counted, never given. A
 gives the lines before the break.
 """
 
+import codecs
 import gzip
 import io
 import json
@@ -81,6 +82,16 @@ class Reading(Protocol):
 
     def lines(self, start: int, too_long: Callable[[bytes], None] = ...) -> Iterator[tuple[int, bytes | None, int]]:
         """Every whole line from `start` on: its position, its bytes (None: too long), and how far it goes."""
+
+
+def bare(line: bytes, offset: int) -> bytes:
+    """A line as it would stand in a log without a byte order mark and with newlines alone as line ends."""
+    return (line.removeprefix(codecs.BOM_UTF8) if not offset else line).rstrip(b"\r")
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether nothing but white space stands on a line; without a copy, as `strip` would make."""
+    return not line or line.isspace()
 
 
 class Text:
@@ -186,7 +197,7 @@ class Text:
                 if newline >= 0:
                     yield offset, kept.getvalue() if size <= LONGEST_LINE_BYTES else None, size + 1
                     offset, size, kept = offset + size + 1, 0, io.BytesIO()
-        if size <= LONGEST_LINE_BYTES and not self.broken and _is_whole(tail := kept.getvalue()):
+        if size <= LONGEST_LINE_BYTES and not self.broken and _is_whole(bare(tail := kept.getvalue(), offset)):
             yield offset, tail, size
 
 

@@ -72,7 +72,14 @@ class Place(NamedTuple):
     log_offset: int
     """Bytes of text before it; of a Parquet file or a JSON array, records before it."""
     log_digest: str
-    """xxh3-128 of the line."""
+    """xxh3-128 of the line, without what ends it."""
+    number: int | None = None
+    """Lines that stand before it in the log, but blank ones: the same however lines end. None where nobody counted."""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of the record."""
+        return {"log_file": self.log_file, "log_offset": self.log_offset, "log_digest": self.log_digest}
 
 
 @dataclass

@@ -41,7 +41,7 @@ def fields(raw: bytes | Raw) -> Fields:
 
     Raises `BadLine` for a key that stands twice, and for a line of more values than a line may hold.
     """
-    if isinstance(raw, bytes) and (problem := too_many_values(raw)):
+    if not isinstance(raw, Raw) and (problem := too_many_values(raw)):
         raise BadLine(problem)
     members = _object.decode(raw)
     if _size(members) != len(memoryview(raw)):

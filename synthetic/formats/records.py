@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from synthetic.errors import UnreadableLog
-from synthetic.formats.file import CHUNK_BYTES, Reading, Text, open_regular, unheard
+from synthetic.formats.file import CHUNK_BYTES, Reading, Text, bare, is_blank, open_regular, unheard
 
 BATCH_ROWS = 64
 """Rows of a Parquet file that are turned to lines at once."""
@@ -147,11 +147,13 @@ def _is_json(text: bytes) -> bool:
 
 
 def whole_lines(reading: Reading) -> Iterator[bytes]:
-    """The whole lines of a log that are not blank; empty for one too long to be kept. Raises `UnreadableLog`."""
+    """The whole lines of a log that are not blank, bare; empty for one too long to be kept. Raises `UnreadableLog`."""
     with reading:
-        for _, line, _ in reading.lines(0):
-            if line is None or line.strip():
-                yield line or b""
+        for offset, line, _ in reading.lines(0):
+            if line is None:
+                yield b""
+            elif not is_blank(line := bare(line, offset)):
+                yield line
 
 
 def first_line(reading: Reading) -> bytes | None:
