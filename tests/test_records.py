@@ -73,12 +73,19 @@ def test_elements_of_an_array_are_lines_however_it_is_laid_out(tmp_path):
         assert [record for _, record in records(tmp_path / name)] == elements
 
 
-@pytest.mark.parametrize("name", ["cut.parquet", "cut.json"])
-def test_a_file_that_is_not_whole_is_refused(tmp_path, table, name):
-    whole = table.read_bytes() if name.endswith("parquet") else json.dumps([{"a": 1}] * 9).encode()
-    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableLog, match=f"{name}: not a whole file"):
-        records(tmp_path / name)
+def test_a_table_that_is_not_whole_is_refused(tmp_path, table):
+    whole = table.read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableLog, match="cut.parquet: not a whole file"):
+        records(tmp_path / "cut.parquet")
+
+
+def test_of_an_array_that_is_cut_the_elements_before_the_cut_are_taken(tmp_path):
+    whole = json.dumps([{"a": n} for n in range(9)]).encode()
+    (tmp_path / "cut.json").write_bytes(whole[:-3])
+    with open_log(tmp_path / "cut.json") as log:
+        assert [position for position, _, _ in log.lines(0)] == list(range(8))
+        assert log.broken == "cut.json: reading stopped before its end (breaks off)"
 
 
 def test_lines_of_arrays_that_stand_below_each_other_are_text(tmp_path):

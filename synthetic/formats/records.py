@@ -1,30 +1,34 @@
 """A log whose records are no lines, as lines: rows of a Parquet file, elements of a JSON array.
 
 A file that cannot be opened raises; one that is damaged further on gives the records before the damage. Positions
-count records. Memory is bounded by a batch of rows; an array is mapped, not read.
+count records. Memory is bounded by a batch of rows or an element.
 """
 
-import base64
-import json
-import mmap
+import codecs
+import io
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from datetime import date, time, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias  # Any: values of a Parquet file
-from uuid import UUID
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 
 from synthetic.errors import UnreadableLog
-from synthetic.formats.file import CHUNK_BYTES, Reading, Text, bare, is_blank, open_regular, unheard
+from synthetic.formats.file import (
+    CHUNK_BYTES,
+    LONGEST_LINE_BYTES,
+    Reading,
+    Text,
+    bare,
+    is_blank,
+    open_regular,
+    unheard,
+)
+from synthetic.formats.parquet import rows
+from synthetic.formats.pieces import Pieces
 
-BATCH_ROWS = 64
-"""Rows of a Parquet file that are turned to lines at once."""
+_SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 Records: TypeAlias = Callable[[BinaryIO, int], Iterator[bytes]]
 """From an open file and the number of the first record wanted, the records as JSON."""
@@ -68,60 +72,58 @@ class Whole:
             for line in self._records(self._file, start):
                 self.at += 1
                 yield self.at - 1, line, 1
-        except (pa.ArrowException, msgspec.MsgspecError, OSError, ValueError) as error:
+        except (pa.ArrowException, msgspec.MsgspecError, OSError, ValueError, TypeError, LookupError) as error:
             why = str(error).partition("\n")[0]
             if self.at == start:
                 raise UnreadableLog(f"{self.path}: not a whole file ({why})") from error
             self.broken = f"{self.path.name}: reading stopped before its end ({why})"
 
 
-def rows(file: BinaryIO, start: int, columns: Callable[[str], bool] = lambda name: True) -> Iterator[bytes]:
-    """The rows of a Parquet file, with the columns that are wanted."""
-    table = pq.ParquetFile(file, buffer_size=1 << 20)
-    wanted = [name for name in table.schema_arrow.names if columns(name)]
-    first = 0
-    for group in range(table.num_row_groups):
-        height = table.metadata.row_group(group).num_rows
-        if first + height > start:
-            for batch in table.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
-                for row in batch.slice(max(0, start - first)).to_pylist():
-                    yield as_json(row)
-                first += batch.num_rows
-        else:
-            first += height
-
-
 def elements(file: BinaryIO, start: int) -> Iterator[bytes]:
-    """The elements of a JSON array."""
-    # The map is closed when the last element that points into it is gone.
-    data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    for element in msgspec.json.decode(data, type=list[msgspec.Raw])[start:]:
-        yield one_line(bytes(element))
+    """The elements of a JSON array; in place of one that is longer than a line may be, a JSON text that says so.
+
+    Read in chunks: a file that is mapped and cut while it is read ends the process.
+    """
+    file.seek(0)
+    pieces = Pieces(_chunks(file))
+    for number in pieces.elements():
+        kept = _Kept()
+        pieces.value(kept.take if number >= start else None)
+        if number >= start:
+            yield one_line(kept.value())
+    if pieces.peek():
+        raise ValueError("more stands behind the array")
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    first = True
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk.removeprefix(codecs.BOM_UTF8) if first else chunk
+        first = False
+
+
+class _Kept:
+    """An element in the making."""
+
+    def __init__(self) -> None:
+        self._bytes, self._size = io.BytesIO(), 0
+
+    def take(self, piece: bytes) -> None:
+        """Add a piece; what is too much is forgotten."""
+        self._size += len(piece)
+        if self._size <= LONGEST_LINE_BYTES:
+            self._bytes.write(piece)
+
+    def value(self) -> bytes:
+        """What was taken."""
+        if self._size > LONGEST_LINE_BYTES:
+            return b'"an element of %d bytes"' % self._size
+        return self._bytes.getvalue()
 
 
 def one_line(document: bytes) -> bytes:
     """A JSON document without newlines between its parts: JSON allows none within strings."""
-    return document.replace(b"\r", b" ").replace(b"\n", b" ")
-
-
-def as_json(row: dict[str, Any]) -> bytes:
-    """A row as JSON; a float that JSON has no word for is written as Python does, and repaired like a line's."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_plain).encode("utf-8", "surrogatepass")
-
-
-def _plain(value: Any) -> str | float:
-    match value:
-        case date() | time():  # a datetime is a date
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case bytes():
-            with suppress(UnicodeDecodeError):
-                return value.decode()
-            return base64.b64encode(value).decode()
-        case Decimal() | UUID():
-            return str(value)
-    raise TypeError(f"a value of type {type(value).__name__}")
+    return document.translate(_SPACES) if b"\n" in document or b"\r" in document else document
 
 
 def open_log(path: Path) -> Reading:
@@ -131,6 +133,10 @@ def open_log(path: Path) -> Reading:
         more = file.read(4096).strip()
     if first.startswith(b"PAR1"):
         return Whole(path, rows)
+    if path.suffix == ".parquet":
+        raise UnreadableLog(
+            f"{path}: no Parquet file: it begins with {first[:8]!r}", hint="name it after what it holds"
+        )
     if first.lstrip(b"\xef\xbb\xbf \t").startswith(b"[") and not (more and _is_json(first)):
         return Whole(path, elements)
     return Text(path)

@@ -9,6 +9,7 @@ repeated: equal rows are attempts that came out equal, and are counted.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO  # Any: JSON values
 
@@ -18,7 +19,8 @@ from synthetic.formats.file import Reading
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import keys, repaired, value
 from synthetic.formats.messages import take, take_message
-from synthetic.formats.records import Whole, rows
+from synthetic.formats.parquet import rows
+from synthetic.formats.records import Whole
 from synthetic.record import Json, canonical_json, digest
 
 KEYS = frozenset(("step", "prompt", "completion"))
@@ -58,11 +60,13 @@ def open_table(path: Path) -> Reading:
 def _counted(file: BinaryIO, start: int) -> Iterator[bytes]:
     before: Counter[str] = Counter()
     for number, line in enumerate(rows(file, 0)):
-        row = value(repaired(line)[0])
-        scores = {name: row[name] for name in _scorers(row)}
-        same = digest(canonical_json([row.get("prompt"), row.get("completion"), scores]))
-        again = before[same]
-        before[same] += 1
+        again = 0
+        with suppress(ValueError, TypeError, AttributeError):  # a row that is set aside is not counted
+            row = value(repaired(line)[0])
+            scores = {name: row[name] for name in _scorers(row)}
+            same = digest(canonical_json([row.get("prompt"), row.get("completion"), scores]))
+            again = before[same]
+            before[same] += 1
         if number >= start:
             yield line[:-1] + f',"{AGAIN}":{again}}}'.encode() if again else line
 
