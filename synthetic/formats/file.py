@@ -40,7 +40,7 @@ MOST_RATIO = 200
 COMPRESSED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 """Suffixes of compressed logs, and the first bytes that make a file one, whatever its name."""
 
-LFS_POINTER = b"version https://git-lfs"
+PICKLED = "write its rows as lines of JSON, with the program that made it"
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -235,10 +235,26 @@ def _is_lenient(tail: bytes) -> bool:
         return False
 
 
+OTHER_KINDS = {
+    b"version https://git-lfs": ("a Git LFS pointer, not the file itself", "git lfs pull"),
+    b"PK\x03\x04": ("a zip archive", "unpack it into an empty folder, and name that"),
+    b"PK\x05\x06": ("an empty zip archive", "name the folder or the file that holds the log"),
+    **{
+        b"\x80" + bytes([version]): ("a pickle, which may run any program when it is opened", PICKLED)
+        for version in range(2, 6)
+    },
+    b"\x93NUMPY": ("an array of NumPy", PICKLED),
+}
+"""First bytes of files that are no logs and are never opened: what they are, and what would work."""
+
+
 def _refuse(path: Path, begin: bytes) -> None:
     """Raise `UnreadableLog` for a file that is no log by its first bytes."""
-    if begin.startswith(LFS_POINTER):
-        raise UnreadableLog(f"{path}: a Git LFS pointer, not the file itself", hint="git lfs pull")
+    for first, (what, hint) in OTHER_KINDS.items():
+        if begin.startswith(first):
+            raise UnreadableLog(f"{path}: {what}", hint=hint)
+    if begin[257:262] == b"ustar":
+        raise UnreadableLog(f"{path}: a tar archive", hint="unpack it into an empty folder, and name that")
     if encoding := _encoding(begin):
         hint = f"iconv -f {encoding} -t UTF-8 {shlex.quote(path.name)}"
         raise UnreadableLog(f"{path}: {encoding} text; logs are UTF-8", hint=hint)

@@ -27,6 +27,9 @@ LINES = re.compile(r"\.(jsonl|ndjson|parquet)(\.gz|\.zst)?$")
 USUAL = ("traces.jsonl", "results.jsonl")
 """Names under which formats know their logs that a file may have been renamed from."""
 
+CLOSED = frozenset(".pt .pth .pkl .pickle .npz .tar .tgz .zip".split())
+"""Files of a run that are never opened, however many rollouts are in them."""
+
 LINES_TRIED = 100
 """How many lines may be bad before a log is called by its place alone."""
 
@@ -43,6 +46,8 @@ class Found:
     """Files of JSON in which no format knows a line: the first."""
     empty: int = 0
     """Logs that have no whole line yet."""
+    closed: int = 0
+    """Pickles and archives, which are never opened."""
 
 
 def find(run: Path, format: str | None = None) -> Found:
@@ -66,7 +71,7 @@ def find(run: Path, format: str | None = None) -> Found:
         if matches or by_hand:
             _look(path, matches, found, by_name=not by_hand)
     else:
-        for path in _files(run.resolve()):
+        for path in _files(run.resolve(), found):
             may_be = bool(LINES.search(path.name)) and not NOT_ROLLOUTS.fullmatch(path.as_posix())
             matches = [_in(run.resolve(), source) for source in _named(path, tried)]
             if format and not matches and may_be:  # whoever names the format need not have its files' names
@@ -130,6 +135,8 @@ def _look(path: Path, matches: Sequence[Source], found: Found, *, by_name: bool 
         found.empty += not lines
     elif keys(first):
         found.unknown[path] = first
+    elif lines and LINES.search(path.name):
+        raise UnreadableLog(f"{path}: no lines of JSON objects; it begins with {first[:40]!r}")
 
 
 def _most_special(sources: Sequence[Source]) -> list[Source]:
@@ -151,7 +158,8 @@ def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:
         )
     looked = "; ".join(f"{one.name}: {one.looked_for}" for one in tried)
     what = "only logs without a whole line" if found.empty else "no logs"
-    return UnreadableLog(f"{run}: {what} found; looked for {looked}", hint="synthetic formats")
+    closed = f", and {found.closed} pickles or archives, which are never opened" if found.closed else ""
+    return UnreadableLog(f"{run}: {what} found{closed}; looked for {looked}", hint="synthetic formats")
 
 
 def _unknown_to(tried: Sequence[Format]) -> str:
@@ -160,8 +168,11 @@ def _unknown_to(tried: Sequence[Format]) -> str:
     return f"{tried[0].name} does not know its lines (it knows {tried[0].detected_by})"
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Regular files below a folder, links not followed, stores left out, `step_10` after `step_9`."""
+def _files(folder: Path, found: Found) -> Iterator[Path]:
+    """Regular files below a folder, links not followed, stores left out, `step_10` after `step_9`.
+
+    What may not be looked into is `refused`; pickles and archives are `closed`.
+    """
 
     def natural(name: str) -> list[tuple[int, str]]:
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
@@ -169,12 +180,17 @@ def _files(folder: Path) -> Iterator[Path]:
     def is_store(path: Path) -> bool:
         return (path / "shards").is_dir() and (path / "lock").is_file()
 
-    for top, folders, names in os.walk(folder, onerror=_unreadable):
+    def refuse(error: OSError) -> None:
+        found.refused.append(UnreadableLog(f"{error.filename}: {error.strerror}"))
+
+    for top, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted((name for name in folders if not is_store(Path(top, name))), key=natural)
         for name in sorted(names, key=natural):
-            if not (path := Path(top, name)).is_symlink() and path.is_file():
+            try:
+                is_file = not (path := Path(top, name)).is_symlink() and path.is_file()
+            except OSError as error:
+                refuse(error)
+                continue
+            found.closed += is_file and path.suffix in CLOSED
+            if is_file:
                 yield path
-
-
-def _unreadable(error: OSError) -> None:
-    raise UnreadableLog(f"{error.filename}: {error.strerror}") from error

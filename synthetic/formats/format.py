@@ -30,8 +30,8 @@ class BadLine(ValueError):
 
 
 def readable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 become U+FFFD."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    r"""A file's name as text: bytes that are no UTF-8 become `\xff`, so that two names stay two."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
