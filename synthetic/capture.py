@@ -172,24 +172,26 @@ class _Capture:
 
     def _part(self, source: Source, log: Log, kind: str) -> None:
         """Capture what is new of one kind."""
-        held = sorted(self.held.get(log, ()), key=lambda r: (r.generation, r.start))
-        generation = held[-1].generation if held else 0
-        held = [r for r in held if r.generation == generation]
-        if not held and source.format.rewinds and kind == "traces":
+        every = self.held.get(log, ())
+        if not every and source.format.rewinds and kind == "traces":
             self._rewind(source)
-        with source.format.open(source.path) as text:
-            found = text.skip(held[-1].start, held[-1].end) if held else None
-            if not held or found == held[-1].digest or text.broken:
-                self.done.seen_before += sum(r.lines for r in held) if kind != "tokens" else 0
-                self._read(source, text, log, kind, generation, held[-1].end if held else 0)
-                return
+        # The newest first; but two files may share a name and a first line, and each finds its own again.
+        generations = sorted({r.generation for r in every}, reverse=True) or [0]
+        for generation in generations:
+            held = sorted((r for r in every if r.generation == generation), key=lambda r: r.start)
+            with source.format.open(source.path) as text:
+                found = text.skip(held[-1].start, held[-1].end) if held else None
+                if not held or found == held[-1].digest or text.broken:
+                    self.done.seen_before += sum(r.lines for r in held) if kind != "tokens" else 0
+                    self._read(source, text, log, kind, generation, held[-1].end if held else 0)
+                    return
         # The bytes that were captured are not there any more: the log was replaced, and is read anew.
         if kind != "tokens":
             self.done.warnings.append(
                 f"{source.run}/{source.name}: was rewritten since it was captured; reading it anew"
             )
         with source.format.open(source.path) as text:
-            self._read(source, text, log, kind, generation + 1, 0)
+            self._read(source, text, log, kind, generations[0] + 1, 0)
 
     def _rewind(self, source: Source) -> None:
         """Mark the rows of an earlier log of this name, if the run was resumed from before their step."""
@@ -342,10 +344,11 @@ class _Capture:
 
 
 def _size(path: Path) -> int:
+    """For progress only: a file that is gone is told when it is read."""
     try:
         return path.stat().st_size
-    except OSError as error:
-        raise UnreadableLog(f"{path}: {error.strerror}") from error
+    except OSError:
+        return 0
 
 
 def _told(error: UnreadableLog) -> str:

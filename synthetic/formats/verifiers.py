@@ -15,8 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any  # JSON values
 
-import msgspec
-
 from synthetic.formats.attempt import score as number
 from synthetic.formats.format import TEXT_BYTES, BadLine, Parsed, Place, Source
 from synthetic.formats.line import Fields, fields, keys, moment, objects, value
