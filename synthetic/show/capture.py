@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def captured(done: "Captured") -> None:
     """What a capture did, with its balance."""
     logs = f"{done.files} log{'s' * (done.files != 1)} of {', '.join(done.runs) or 'no run'}"
-    page.line(f"captured  {logs}  ({', '.join(done.formats)})  →  {done.store}", "bold")
+    page.line(page.cell(f"captured  {logs}  ({', '.join(done.formats)})  →  {done.store}"), "bold")
     page.line(
         f"  {done.seen:,} lines seen = {done.captured:,} captured + {done.quarantined:,} quarantined"
         f" + {done.seen_before:,} seen before"
@@ -23,22 +23,23 @@ def captured(done: "Captured") -> None:
     tokens = f", tokens of {page.rows(done.token_rows)}" if done.token_rows else ""
     page.line(f"  {done.rows:,} new row{'s' * (done.rows != 1)}, {late}{tokens}")
     for name in done.torn:
-        page.line(f"  {name}: its last line is torn and waits for the next capture", "yellow")
+        page.line(page.cell(f"  {name}: its last line is torn and waits for the next capture"), "yellow")
     for why, lines in sorted(done.reasons.items(), key=lambda reason: -reason[1])[:3]:
-        page.line(f"  {lines:,} line{'s' * (lines != 1)} set aside: {why[:200]}", "yellow")
+        page.line(page.cell(f"  {lines:,} line{'s' * (lines != 1)} set aside: {why[:200]}"), "yellow")
     for path in done.quarantine:
-        page.line(f"  set aside, with reasons: {path}", "yellow")
+        page.line(page.cell(f"  set aside, with reasons: {path}"), "yellow")
     if done.repaired:
         page.line(
             f"  {done.repaired:,} lines held NaN, infinities or broken characters: made null; extra says where",
             "yellow",
         )
     for path, keys in done.unknown.items():
-        page.line(f"  {path}: not read; no format knows its lines, whose keys are {', '.join(keys)}", "yellow")
+        told = f"  {path}: not read; no format knows its lines, whose keys are {', '.join(keys)}"
+        page.line(page.cell(told), "yellow")
     for refused in done.refused:
-        page.line(f"  not read: {refused}", "red")
+        page.line(page.cell(f"  not read: {refused}"), "red")
     for warning in done.warnings:
-        page.line(f"  {warning}", "yellow")
+        page.line(page.cell(f"  {warning}"), "yellow")
 
 
 def captured_json(done: "Captured") -> dict[str, Any]:

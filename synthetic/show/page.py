@@ -80,7 +80,7 @@ def add(table: Table, *cells: object) -> None:
 
 
 def cell(value: object) -> str:
-    """A value as it stands in a table."""
+    """A value as it stands in a table, on one line."""
     if value is None:
         return "–"
     if isinstance(value, bool):
