@@ -120,16 +120,27 @@ def right(given: Json) -> bool | None:
     return bool(number) if number in {0.0, 1.0} else None
 
 
+def whole(given: Json) -> int | None:
+    """A whole number, also written as "4" or 5.0; null where it is none at all. Raises `BadLine` for 5.5."""
+    if isinstance(given, bool | dict):
+        return None
+    if isinstance(given, int):
+        return given
+    try:
+        number = score(given)
+    except BadLine:
+        return None
+    if number is not None and number != int(number):
+        raise BadLine(f"no whole number: {canonical_json(given)[:80]}")
+    return None if number is None else int(number)
+
+
 def take_step(left: dict[str, Any]) -> int | None:
-    """The step of a line, taken where it is a number; one that is written as text stays in `left` too."""
-    match left["step"]:
-        case bool():
-            return None
-        case int():
-            return int(left.pop("step"))
-        case str() as given if given.isdecimal():
-            return int(given)
-    return None
+    """The step of a line, taken where it is a number; one that is written otherwise stays in `left` too."""
+    step = whole(left["step"])
+    if type(left["step"]) is int:
+        del left["step"]
+    return step
 
 
 def text(given: Json) -> str | None:

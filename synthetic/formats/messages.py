@@ -6,6 +6,7 @@ stored twice.
 
 from typing import Any  # JSON values
 
+from synthetic.formats.attempt import whole
 from synthetic.formats.format import BadLine
 from synthetic.formats.private import public_name
 from synthetic.record import Json, canonical_json
@@ -22,7 +23,8 @@ def take(
 ) -> None:
     """Move members into columns, when they have the column's type; anything else stays where it is.
 
-    A name with a path or an address gives the column its public part, and stays too.
+    A name with a path or an address gives the column its public part, and stays too; so does a whole number that is
+    written as "4" or 5.0. Raises `BadLine` for 5.5 where a whole number must stand.
     """
     for column, path in columns.items():
         *outer, last = (path,) if isinstance(path, str) else path
@@ -33,6 +35,8 @@ def take(
             row[column] = public_name(inner[last]) if column in NAMES else inner[last]
             if row[column] == inner[last]:
                 del inner[last]
+        elif of == (int,) and isinstance(inner, dict) and (number := whole(inner.get(last))) is not None:
+            row[column] = number
 
 
 def take_message(message: dict[str, Any]) -> dict[str, Any]:
