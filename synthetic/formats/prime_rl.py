@@ -13,7 +13,7 @@ from synthetic.formats import tokens, verifiers
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import NULL, fields, objects, value
 
-_FILE = re.compile(r"(.+)/rollouts/step_(\d+)/(train|eval)/(all|effective)/traces\.jsonl(\.gz|\.zst)?")
+_FILE = re.compile(r"(.+)/rollouts/step_(\d+)/(train|eval)/(all|effective)/traces\.jsonl(\.gz|\.zst)?", re.DOTALL)
 
 
 def find(path: Path) -> Source | None:

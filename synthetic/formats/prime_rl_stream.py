@@ -20,7 +20,8 @@ from synthetic.formats.line import Fields, Raw, fields, objects, value
 from synthetic.record import Json, canonical_json, record, row_id
 
 _FILE = re.compile(
-    r"(.+)/monitors/file/traces/(?:stream(?:/\d+)?|annotations/(?P<producer>[^/]+?)(?:/\d+)?)\.jsonl(\.gz|\.zst)?"
+    r"(.+)/monitors/file/traces/(?:stream(?:/\d+)?|annotations/(?P<producer>[^/]+?)(?:/\d+)?)\.jsonl(\.gz|\.zst)?",
+    re.DOTALL,
 )
 
 COLUMNS = frozenset(column.name for column in record().columns if column.late)
