@@ -10,7 +10,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import synthetic
-from synthetic.formats import file
 from tests.episodes import captured, episode, episodes, node, only, rows, text, trace, write
 
 LOGS = Path(__file__).parent / "logs"
@@ -100,19 +99,6 @@ def test_a_log_of_bad_lines_alone_is_captured_once(tmp_path):
     again = synthetic.capture(tmp_path / "run", into=tmp_path / "store")
     assert (again.quarantined, again.seen_before) == (0, 2)
     assert rows(tmp_path / "store").is_empty()
-
-
-def test_a_line_longer_than_a_line_may_be_is_skipped_in_constant_memory_and_counted_once(tmp_path):
-    path = write(tmp_path / "run" / "traces.jsonl", episodes(1))
-    with path.open("ab") as log:
-        log.truncate(path.stat().st_size + file.LONGEST_LINE_BYTES + 1)  # a hole of NUL bytes
-        log.seek(0, 2)
-        log.write(b"\n" + text(episodes(1, first=1)))
-    done = synthetic.capture(tmp_path / "run", into=tmp_path / "store")
-    assert (done.captured, done.quarantined) == (2, 1)
-    assert aside(done)[0]["reason"] == f"{file.LONGEST_LINE_BYTES + 2} bytes are no line"
-    again = synthetic.capture(tmp_path / "run", into=tmp_path / "store")
-    assert (again.captured, again.quarantined, again.seen_before, again.warnings) == (0, 0, 3, [])
 
 
 # ---- anything, anywhere

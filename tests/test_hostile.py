@@ -1,0 +1,670 @@
+"""Every class of bad input, and what is decided for it: a case here, or the test that has it.
+
+The cases lie side by side in two run folders, one of episodes and one of flat rows that a map reads, each with a good
+log. Each folder is captured twice by the command in a process of its own (`hostile.judged`).
+"""
+
+import gzip
+import io
+import json
+import os
+import pickle
+import re
+import socket
+import sys
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from synthetic import capture
+from synthetic.errors import UnreadableLog
+from synthetic.formats import file
+from synthetic.record import record
+from tests import hostile
+from tests.episodes import episode, rows, text, trace
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file in a run folder, and what is decided for it."""
+
+    path: str
+    data: bytes
+    taken: int = 0
+    """Lines captured."""
+    aside: int = 0
+    """Lines set aside."""
+    said: str = ""
+    """A regular expression for what is told of the file; empty when nothing is."""
+
+
+def lines(name: str, count: int = 3) -> bytes:
+    """Lines of episodes whose ids begin with a name."""
+    return text(episode(f"{name}-{i}", trace(f"{name}-t{i}")) for i in range(count))
+
+
+def one(name: str, **more: Any) -> str:
+    """One such line, as text."""
+    return json.dumps(episode(name, trace(f"{name}-t")) | more)
+
+
+def with_content(name: str, content: str) -> bytes:
+    return text([episode(name, trace(f"{name}-t", content))])
+
+
+def damaged(data: bytes, at: int, by: bytes) -> bytes:
+    return data[:at] + by + data[at + len(by) :]
+
+
+def zipped(name: str) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr(name, lines("z"))
+    return sink.getvalue()
+
+
+def tarred(name: str) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(lines("t"))
+        archive.addfile(member, io.BytesIO(lines("t")))
+    return sink.getvalue()
+
+
+def of(path: str, name: str, *more: Any, **said: Any) -> Case:
+    """A log of episodes in a run of its own."""
+    return Case(f"{name}/{path}", *more, **said)
+
+
+LOG = "traces.jsonl"
+
+
+def at_step(step: Any) -> bytes:
+    work = {"type": "train", "step": step}
+    return text([episode(f"step {step}", trace(f"step {step}"), run={"type": "train", "id": "r", "work": work})])
+
+
+CUT_GZ, CUT_ZST = (packed(lines("cut", 300))[:-200] for packed in (gzip.compress, zstd.compress))
+
+
+def whole_lines(data: bytes) -> int:
+    """How many lines end in what another decompressor gives."""
+    assert 0 < data.count(b"\n") < 300
+    return data.count(b"\n")
+
+
+EPISODES: dict[str, list[Case]] = {
+    "empty file": [of(LOG, "empty", b""), of(LOG, "blank lines", b"\n\n \r\n" + lines("blank") + b"\n", 3)],
+    "cut stream": [
+        of(
+            LOG + ".gz",
+            "cut gz",
+            CUT_GZ,
+            whole_lines(zlib.decompressobj(31).decompress(CUT_GZ)),
+            said="reading stopped",
+        ),
+        of(
+            LOG + ".zst",
+            "cut zst",
+            CUT_ZST,
+            whole_lines(zstd.ZstdDecompressor().decompress(CUT_ZST)),
+            said="reading stopped",
+        ),
+        of(LOG + ".gz", "no trailer", gzip.compress(lines("nt"))[:-8], 3, said="reading stopped"),
+        of(LOG + ".gz", "header only", gzip.compress(b"")[:10], said="reading stopped"),
+    ],
+    "garbage after a member": [
+        of(LOG + ".gz", "rubbish gz", gzip.compress(lines("rg")) + b"rubbish" * 9, 3, said="rubbish gz.*stopped"),
+        of(LOG + ".zst", "rubbish zst", zstd.compress(lines("rz")) + b"rubbish" * 9, 3, said="rubbish zst.*stopped"),
+    ],
+    "wrong CRC": [
+        of(LOG + ".gz", "crc", damaged(gzip.compress(lines("crc")), -8, b"\0\0\0\0"), said="crc.*CRC"),
+        of(LOG + ".gz", "length", damaged(gzip.compress(lines("len")), -4, b"\0\0\0"), said="length.*length"),
+        of(
+            LOG + ".gz",
+            "second crc",
+            gzip.compress(lines("c1")) + damaged(gzip.compress(lines("c2")), -8, b"\0\0\0\0"),
+            said="second crc.*CRC",
+        ),
+    ],
+    "0-byte .gz": [
+        of(LOG + ".gz", "no gz", b"", said="no gz.*0 bytes"),
+        of(LOG + ".zst", "no zst", b"", said="no zst.*0 bytes"),
+    ],
+    "several members": [
+        of(LOG + ".gz", "members", gzip.compress(lines("m1")) + gzip.compress(lines("m2")) + bytes(99), 6),
+        of(LOG + ".zst", "frames", zstd.compress(lines("z1")) + zstd.compress(lines("z2")), 6),
+    ],
+    "magic decides": [
+        of(LOG, "gzip named jsonl", gzip.compress(lines("gj")), 3),
+        of(LOG, "zstd named jsonl", zstd.compress(lines("zj")), 3),
+        of(LOG + ".gz", "plain named gz", lines("pg"), 3),
+    ],
+    "BOM, CRLF": [
+        of(LOG, "bom", BOM + lines("bom"), 3),
+        of(LOG, "crlf", lines("crlf").replace(b"\n", b"\r\n"), 3),
+        of(LOG, "bom alone", BOM, said="bom alone"),
+    ],
+    "UTF-16": [
+        of(LOG, "utf16", lines("u").decode().encode("utf-16"), said="utf16.*UTF-16"),
+        of(LOG, "utf16 without bom", lines("u").decode().encode("utf-16-le"), said="utf16 without bom.*UTF-16"),
+        of(LOG, "utf16 big", lines("u").decode().encode("utf-16-be"), said="utf16 big.*UTF-16"),
+        of(LOG, "utf16 one line", one("u").encode("utf-16"), said="utf16 one line.*UTF-16"),
+        of(LOG, "utf32", lines("u").decode().encode("utf-32"), said="utf32.*UTF-32"),
+        of(LOG + ".gz", "utf16 gz", gzip.compress(lines("u").decode().encode("utf-16")), said="utf16 gz.*UTF-16"),
+        of(LOG, "utf16 array", json.dumps([episode("u")]).encode("utf-16"), said="utf16 array.*UTF-16"),
+    ],
+    "NUL bytes": [of(LOG, "nul", lines("n1", 1) + bytes(5000) + b"\n" + lines("n2", 1), 2, 1)],
+    "invalid UTF-8": [
+        of(LOG, "latin", lines("l", 1) + with_content("l1", "CAFE").replace(b"CAFE", b"caf\xe9"), 1, 1),
+        of(LOG, "overlong", with_content("o", "CAFE").replace(b"CAFE", b"\xc0\xaf\xed\xa0\x80"), 0, 1),
+    ],
+    "lone surrogate": [of(LOG, "surrogate", with_content("s", "a \ud800 b"), 1)],
+    "control characters": [of(LOG, "controls", with_content("c", "a\0b\x1b[2J\u202e\u200b\r\b\x85\x0b"), 1)],
+    "U+2028": [
+        of(LOG, "breaks", json.dumps(episode("b", trace("b", "\u2028\u2029\x85")), ensure_ascii=False).encode(), 1)
+    ],
+    "torn last line": [of(LOG, "torn", lines("t", 1) + b'{"id": "torn', 1, said="torn")],
+    "deep nesting": [
+        of(LOG, "deep", text([one("d", x=1).replace('"x": 1', '"x": ' + "[" * n + "]" * n) for n in (10, 64)]), 2),
+        of(
+            LOG, "deeper", text([one("d").replace("{", '{"x": ' + "[" * n + "]" * n + ",", 1) for n in (65, 999)]), 0, 2
+        ),
+        of(LOG, "deepest", b"[" * 2_000_000 + b"\n" + lines("de", 1) + b'{"a":' * 200_000 + b"\n", 1, 2),
+    ],
+    "many values": [
+        of(LOG, "many", b'{"id": "m", "traces": [' + b"{}," * 4_000_000 + b"{}]}\n" + lines("mv", 1), 1, 1),
+        of(LOG, "many keys", b"{" + b",".join(b'"%d":0' % n for n in range(3_000_000)) + b"}\n" + lines("mk", 1), 1, 1),
+        of(LOG, "many lists", one("ml").replace("{", '{"x": [' + "[]," * 9_000_000 + "[]],", 1).encode() + b"\n", 0, 1),
+    ],
+    "two logs of one name": [  # and of one first line: counted together
+        of(LOG, "two", lines("two", 2), 4, said="rewritten"),
+        of(LOG + ".gz", "two", gzip.compress(lines("two", 1) + lines("other", 1)), 4, said="rewritten"),
+    ],
+    "other kinds of file": [
+        of(LOG, "pickle", pickle.dumps([1]), said="a pickle"),
+        of(LOG, "numpy", b"\x93NUMPY\x01\0v\0{'descr': '|O'}", said="NumPy"),
+        of(LOG, "zip", zipped("../../outside.jsonl"), said="a zip archive"),
+        of(LOG, "tar", tarred("../../outside.jsonl"), said="a tar archive"),
+        of(LOG + ".gz", "tar gz", gzip.compress(tarred("/outside.jsonl")), said="a tar archive"),
+    ],
+    "type drift": [of(LOG, "steps", b"".join(map(at_step, ("4", 5.0, 5.5, "five", [5]))), 4, 1)],
+    "long integers": [
+        of(LOG, "integers", text([one("i").replace("{", '{"x": ' + "9" * n + ",", 1) for n in (18, 30, 6000)]), 2, 1)
+    ],
+}
+
+
+# ---- rows of trainers' logs, by a map
+
+FLAT_MAP = """
+name = "flat"
+keys = ["question", "generation"]
+
+[columns]
+prompt = "question"
+response = "generation"
+reward = "score"
+recorded_verdict = "right"
+ground_truth = "gold"
+step = "step"
+"""
+
+
+def flat(*given: Any, **more: Any) -> bytes:
+    """Lines of attempts: with these scores, or one with these values."""
+    rows_ = [{"score": score} for score in given] or [more]
+    return b"".join(json.dumps({"question": "2 + 2?", "generation": "4"} | row).encode() + b"\n" for row in rows_)
+
+
+def table(**columns: Any) -> bytes:
+    """A Parquet file of attempts with these columns beside question and generation."""
+    height = len(next(iter(columns.values())))
+    said = {"question": ["2 + 2?"] * height, "generation": ["4"] * height}
+    return parquet(pa.table(said | columns))
+
+
+def parquet(of: pa.Table, **settings: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(of, sink, **settings)
+    return sink.getvalue()
+
+
+def twice() -> bytes:
+    columns = {"question": "q", "generation": "g", "score": 1.0}
+    arrays = [pa.array([value]) for value in (*columns.values(), 0.0)]
+    return parquet(pa.Table.from_arrays(arrays, names=[*columns, "score"]))
+
+
+def many_nulls() -> bytes:
+    """A row of 200 million values in 600 bytes; made of a smaller one, so that the test needs no memory itself."""
+    nulls = pa.ListArray.from_arrays(pa.array([0, 20_000_000], pa.int32()), pa.nulls(20_000_000, pa.int8()))
+    return parquet(pa.table({"question": ["q"], "generation": ["g"], "x": nulls}), compression="zstd")
+
+
+def forged_schema(payload: bytes) -> bytes:
+    """A file that names a Python type whose data must never be unpickled."""
+    kind = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": payload}
+    field = pa.field("x", pa.int64(), metadata=kind)
+    columns = [pa.array(["q"]), pa.array(["g"]), pa.array([1])]
+    schema = pa.schema([pa.field("question", pa.string()), pa.field("generation", pa.string()), field])
+    return parquet(pa.Table.from_arrays(columns, schema=schema))
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("unpickled",)
+
+
+WHOLE = table(score=[1, 0, 1])
+FOOTER = int.from_bytes(WHOLE[-8:-4], "little") + 8
+LONG = "x" * 200_000
+
+FLAT: dict[str, list[Case]] = {
+    "JSON array file": [
+        Case("array.json", b"[" + flat(1, 0).replace(b"\n", b",\n")[:-2] + b"]", 2),
+        Case("array bom.json", BOM + b" [\n" + flat(1) + b"]\n", 1),
+        Case("cut array.json", b"[" + flat(1, 0).replace(b"\n", b",\n")[:-9], 1, said="stopped before its end"),
+        Case("more.json", b"[" + flat(1) + b"] and more", 1, said="stopped before its end"),
+        Case("scalars.json", b"[" + b"1," * 300 + flat(1) + b"]", said=""),
+        Case("utf16.json", ("[" + flat(1).decode() + "]").encode("utf-16"), said="UTF-16"),
+    ],
+    "score types": [
+        Case("scores.jsonl", flat(1, 1.0, True, "1.0", {"score": 1}, -1, 2.5, None, "nan", -0.0), 10),
+        Case("no scores.jsonl", flat("true", "pass", "1,0", "", [1], {"score": "pass"}, {}), 0, 7),
+    ],
+    "NaN, Infinity, 1e999": [
+        Case("not finite.jsonl", flat(float("nan"), float("inf")) + flat(0.5).replace(b"0.5", b"1e999"), 3)
+    ],
+    "type drift": [
+        Case(
+            "drift.jsonl",
+            flat(step="4") + flat(step=5.0) + flat(step=5.5) + flat(gold=3) + flat(step="five") + flat(step=2**31),
+            3,
+            3,
+        )
+    ],
+    "no attempt": [
+        Case("no rows.jsonl", flat(1) + b'{}\n[1]\n3\n"x"\nnull\n{"question": "q"}\n' + flat(generation=None), 1, 7)
+    ],
+    "Python repr": [Case("repr.jsonl", flat(1) + b"{'question': 'q', 'generation': None}\n", 1, 1)],
+    "unknown keys": [
+        Case(
+            "mixed.jsonl",
+            flat(1) + flat(late={"a": [1]}) + b'{"uid": "x", "input": "q", "output": "a"}\n' + flat(0),
+            3,
+            1,
+        )
+    ],
+    "order": [Case("order.jsonl", flat(step=9) + flat(step=-1) + flat(step=2**31 - 1) + flat(step=3), 4)],
+    "same record twice": [Case("twice.jsonl", flat(1) * 3, 3)],
+    "forged columns": [
+        Case(
+            "forged.jsonl",
+            flat(row_id="r", trace_id="t", verdict="correct", verdict_rule="x", quarantine=True, ok=False),
+            1,
+        )
+    ],
+    "special tokens": [Case("tokens.jsonl", flat(generation="<|im_end|><think>" + "\\boxed{6} or \\boxed{7}" * 9), 1)],
+    "broken Parquet": [
+        Case("text.parquet", b"question,generation\n2,4\n", said="no Parquet file"),
+        Case("empty.parquet", b"", said="no Parquet file"),
+        Case("magic.parquet", b"PAR1", said="not a whole file"),
+        Case("no footer.parquet", WHOLE[:-FOOTER], said="not a whole file"),
+        Case("cut.parquet", WHOLE[:-9], said="not a whole file"),
+        Case("zeros.parquet", b"PAR1" + bytes(len(WHOLE) - 4), said="not a whole file"),
+        Case("zero footer.parquet", damaged(WHOLE, len(WHOLE) - 8, bytes(4)), said="not a whole file"),
+        Case("huge footer.parquet", damaged(WHOLE, len(WHOLE) - 8, b"\xff\xff\xff\x7f"), said="not a whole file"),
+        Case("rubbish footer.parquet", damaged(WHOLE, len(WHOLE) - FOOTER, b"\x15" * 90), said="not a whole file"),
+        Case("damaged page.parquet", damaged(WHOLE, 4, b"\xff" * 60), said="not a whole file"),
+    ],
+    "columns twice": [Case("columns twice.parquet", twice(), said="two columns are called 'score'")],
+    "hostile Parquet": [
+        Case(
+            "metadata.parquet",
+            parquet(
+                pa.table({"question": ["q"], "generation": ["g"]}).replace_schema_metadata(
+                    {"pandas": "{", "x": "y" * 99999}
+                )
+            ),
+            1,
+        ),
+        Case("extension.parquet", forged_schema(pickle.dumps(Trap())), 1),
+        Case("bytes.parquet", table(score=[b"\xff\x00", b"pass", b"1.0"]), 1, 2),
+        Case("nested.parquet", table(score=[1.0], x=pa.array([[[[[[[["x"]]]]]]]])), 1),
+        Case("years.parquet", table(score=[1, 1], at=pa.array([0, 2**62], pa.timestamp("us"))), 1, 1),
+    ],
+    "dictionary bomb": [
+        Case("flat bomb.parquet", table(score=[1] * 1000, x=[LONG] * 1000), 1000),
+        Case("row bomb.parquet", table(score=[1, 1], x=[["x"], [LONG] * 1000]), 1, 1),
+        Case("nulls bomb.parquet", many_nulls(), said="not a whole file"),
+    ],
+}
+
+
+# ---- judged
+
+
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, hostile.Outcome]:
+    """What came of both folders."""
+    outcomes = {}
+    for name, cases in (("episodes", EPISODES), ("flat", FLAT)):
+        folder = tmp_path_factory.mktemp(name)
+        for case in (case for each in cases.values() for case in each):
+            path = folder / "run" / case.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(case.data)
+        good = {"episodes": f"good/{LOG}", "flat": "good.jsonl"}[name]
+        (folder / "run" / good).parent.mkdir(exist_ok=True)
+        (folder / "run" / good).write_bytes({"episodes": lines("good"), "flat": flat(1, 0, 1)}[name])
+        (folder / "map.toml").write_text(FLAT_MAP)
+        outcomes[name] = hostile.judged(folder, *(("--format", folder / "map.toml") if name == "flat" else ()))
+    return outcomes
+
+
+@pytest.mark.parametrize("name", ["episodes", "flat"])
+def test_a_good_log_beside_them_is_taken_whole(captured, name):
+    key = {"episodes": ("good", LOG), "flat": ("run", "good.jsonl")}[name]
+    assert captured[name].logs[key] == (3, 0)
+
+
+CASES = [
+    (of_, kind, case)
+    for of_, cases in (("episodes", EPISODES), ("flat", FLAT))
+    for kind in cases
+    for case in cases[kind]
+]
+
+
+@pytest.mark.parametrize(("of_", "kind", "case"), CASES, ids=[f"{kind}: {case.path}" for _, kind, case in CASES])
+def test_it_is_as_decided(captured, of_, kind, case):
+    run, _, file = case.path.rpartition("/")
+    log = (run or "run", file.removesuffix(".gz").removesuffix(".zst"))
+    assert captured[of_].logs.get(log, (0, 0)) == (case.taken, case.aside)
+    said = [
+        what for what in captured[of_].said if re.search(rf"(^|/){re.escape(case.path.partition('.')[0])}[./ ]", what)
+    ]
+    assert bool(said) == bool(case.said), said
+    assert not case.said or any(re.search(case.said, what) for what in said), said
+
+
+def test_nothing_was_unpickled():
+    assert not Path("unpickled").exists()
+    assert not (hostile.ROOT / "unpickled").exists()
+
+
+def test_a_log_has_the_same_ids_and_texts_however_its_lines_end(tmp_path):
+    """Also where the rows are captured in two goes."""
+    (tmp_path / "map.toml").write_text(FLAT_MAP)
+    plain = flat(1, 1) + b"\n" + flat(1, 0.5, 0)
+    forms = {
+        "lf": plain,
+        "crlf": plain.replace(b"\n", b"\r\n"),
+        "bom": BOM + plain,
+        "both": BOM + plain.replace(b"\n", b"\r\n"),
+    }
+    found = {}
+    for form, data in forms.items():
+        for cut in (0, len(data) // 2):
+            log, store = tmp_path / f"{form}{cut}" / "run" / "log.jsonl", tmp_path / f"{form}{cut}" / "store"
+            log.parent.mkdir(parents=True)
+            if cut:
+                log.write_bytes(data[:cut])
+                capture(log.parent, into=store, format=str(tmp_path / "map.toml"))
+            log.write_bytes(data)
+            done = capture(log.parent, into=store, format=str(tmp_path / "map.toml"))
+            assert (done.seen, done.quarantined) == (5, 0)
+            found[form, cut] = rows(store).drop("log_offset").rows()
+    assert len({row[0] for row in found["lf", 0]}) == 5
+    assert [form for form in found if found[form] != found["lf", 0]] == []
+
+
+# ---- what is large
+
+
+def hole(path: Path, size: int, *after: bytes) -> None:
+    """Go on with so many NUL bytes, which take no room on the disk."""
+    with path.open("ab") as log:
+        log.truncate(log.seek(0, 2) + size)
+        log.seek(0, 2)
+        log.writelines(after)
+
+
+def test_what_is_large_takes_little_memory(tmp_path):
+    """A line of 200 MB, one longer than a line may be, a file of NUL bytes alone, and two compressed bombs."""
+    logs = {name: tmp_path / "run" / name / LOG for name in ("long", "longest", "endless", "nul", "gz", "zst")}
+    for name, path in logs.items():
+        path.parent.mkdir(parents=True)
+        path.write_bytes(lines(f"{name} before", 2) if name != "nul" else b"")
+    with logs["long"].open("ab") as log:
+        begin, end = one("long", pad="PAD").encode().split(b"PAD")
+        log.write(begin)
+        log.writelines(b"x" * 1_000_000 for _ in range(200))
+        log.write(end + b"\n" + lines("long after", 1))
+    hole(logs["longest"], file.LONGEST_LINE_BYTES, b"\n", lines("longest after", 1))
+    hole(logs["endless"], 300_000_000, b"}")
+    hole(logs["nul"], 600_000_000)
+    logs["gz"].write_bytes(gzip.compress(lines("gz before", 2) + bytes(100_000_000) + b"\n" + lines("gz after")))
+    logs["zst"].write_bytes(zstd.compress(lines("zst before", 2) + b"x" * 100_000_000 + b"\n" + lines("zst after")))
+    done = hostile.judged(tmp_path)
+    counts = {name: done.logs.get((name, LOG)) for name in logs}
+    assert counts == {
+        "long": (3, 1),
+        "longest": (3, 1),
+        "endless": (2, 0),
+        "nul": None,
+        "gz": (2, 0),
+        "zst": (2, 0),
+    }
+    aside = [
+        json.loads(line)
+        for name in done.answer["quarantine"]
+        for line in Path(name).read_text("utf-8").split("\n")[:-1]
+    ]
+    assert sorted(line["reason"] for line in aside) == [
+        "200 MB of text in one line; more than 64 is no rollout",
+        f"{file.LONGEST_LINE_BYTES + 1} bytes are no line",
+    ]
+    said = "\n".join(done.said)
+    for name in ("gz", "zst"):
+        assert re.search(rf"{name}/traces.jsonl: .*more than 64 MB came out, over 200 times what went in", said)
+
+
+# ---- files
+
+
+NAMES = (
+    "-rf.jsonl",
+    "new\nline.jsonl",
+    "\u202egnp.jsonl",
+    "\x1b[2J.jsonl",
+    "x" * 240 + ".jsonl",
+    " .jsonl",
+    ".hidden.jsonl",
+)
+
+
+def test_odd_names_are_fine_and_printed_as_escapes(tmp_path):
+    run = tmp_path / "run"
+    names = [*NAMES, os.fsdecode(b"\xff\xfe.jsonl"), os.fsdecode(b"\xff\xff.jsonl"), "CON.jsonl"]
+    for name in names:
+        for folder in (run, run / f"{name}.d"):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(flat(1))
+    (run / os.fsdecode(b"torn\n\xff.jsonl")).write_bytes(flat(0) + b"{")
+    (tmp_path / "map.toml").write_text(FLAT_MAP)
+    options = ("--format", tmp_path / "map.toml")
+    done = hostile.judged(tmp_path, *options)
+    assert len(done.logs) == 2 * len(names) + 1
+    assert set(done.logs.values()) == {(1, 0)}
+    told = hostile.synthetic(tmp_path, "capture", run, "--into", tmp_path / "other", *options).told
+    assert "torn⏎" in told
+    for raw in ("\x1b", "\u202e", "\udcff"):
+        assert raw not in told + done.told
+
+
+def test_links_pipes_and_sockets_are_not_read(tmp_path):
+    run, far = tmp_path / "run", tmp_path / "far"
+    for folder in (run / "good", run / "bad", far):
+        folder.mkdir(parents=True)
+    (run / "good" / LOG).write_bytes(lines("good"))
+    (far / LOG).write_bytes(lines("far"))
+    for name, target in {"out": far, "loop": run, "parent": Path(".."), "dangling": far / "nothing"}.items():
+        (run / name).symlink_to(target)
+        (run / "good" / f"{name}.jsonl").symlink_to(target / LOG)
+    (run / "itself").symlink_to("itself")
+    os.mkfifo(run / "bad" / LOG)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(run / "bad" / "x.jsonl"))
+        done = hostile.judged(tmp_path)
+    assert done.logs == {("good", LOG): (3, 0)}
+
+
+@pytest.mark.parametrize("name", ["x.pkl", "x.pt", "pipe", "itself", "dangling", "link.jsonl"])
+def test_what_is_no_log_is_refused_when_it_is_named_by_hand(tmp_path, name):
+    (tmp_path / "log.jsonl").write_bytes(lines("far"))
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(Trap()))
+    (tmp_path / "x.pt").write_bytes(zipped("data.pkl"))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "dangling").symlink_to("nothing")
+    (tmp_path / "link.jsonl").symlink_to("log.jsonl")
+    with pytest.raises(UnreadableLog, match=re.escape(name)):
+        capture(tmp_path / name, into=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_folder_of_pickles_alone_says_that_they_are_never_opened(tmp_path):
+    for name in ("a.pt", "b.pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(UnreadableLog, match="2 pickles or archives, which are never opened"):
+        capture(tmp_path, into=tmp_path / "store")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
+def test_a_folder_that_may_not_be_read_is_told_and_the_others_are_taken(tmp_path):
+    for name in ("closed", "good"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        (tmp_path / "run" / name / LOG).write_bytes(lines(name))
+    (tmp_path / "run" / "closed").chmod(0)
+    try:
+        done = capture(tmp_path / "run", into=tmp_path / "store")
+    finally:
+        (tmp_path / "run" / "closed").chmod(0o700)
+    assert (done.captured, len(done.refused)) == (3, 1)
+    assert "closed: Permission denied" in done.refused[0]
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks", "vanishes"])
+def test_a_file_may_change_while_others_are_read(tmp_path, change):
+    for name in ("a", "b"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        (tmp_path / "run" / name / LOG).write_bytes(lines(name))
+    changing = tmp_path / "run" / "b" / LOG
+    whole = changing.read_bytes()
+
+    def progress(what: str, done: float, of: float | None) -> None:
+        match change:
+            case "grows":
+                changing.write_bytes(whole + b'{"id": "to')
+            case "shrinks":
+                changing.write_bytes(whole[:-30])
+            case "vanishes":
+                changing.unlink(missing_ok=True)
+
+    done = capture(tmp_path / "run", into=tmp_path / "store", progress=progress)
+    assert done.captured == {"grows": 6, "shrinks": 5, "vanishes": 3}[change]
+    assert len(done.torn) == (change != "vanishes")
+    assert len(done.refused) == (change == "vanishes")
+    changing.write_bytes(whole)
+    again = capture(tmp_path / "run", into=tmp_path / "store")
+    assert (again.captured, again.seen) == (6 - done.captured, 6)
+
+
+def test_no_key_of_a_log_gets_into_a_column_of_ours(tmp_path):
+    names = [column.name for column in record().columns]
+    forged = dict.fromkeys([*names, "verdict", "verdict_rule", "drops", "quarantine", "synthetic:repaired"], "forged")
+    path = tmp_path / "run" / "log.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(flat(**forged | {"score": 1, "step": 3}))
+    (tmp_path / "map.toml").write_text(FLAT_MAP)
+    capture(path.parent, into=tmp_path / "store", format=str(tmp_path / "map.toml"))
+    (row,) = rows(tmp_path / "store").drop("extra").rows(named=True)
+    assert "forged" not in json.dumps(row, default=str)
+    assert (row["step"], row["reward"]) == (3, 1.0)
+
+
+def test_scores_are_read_as_they_are_listed(tmp_path):
+    path = tmp_path / "run" / "log.jsonl"
+    path.parent.mkdir()
+    given = (1, 1.0, True, "1.0", {"score": 1}, -1, 2.5, None, float("nan"), float("inf"), -0.0)
+    path.write_bytes(flat(*given) + flat(step="4") + flat(step=5.0) + flat(gold=3))
+    (tmp_path / "map.toml").write_text(FLAT_MAP)
+    done = capture(path.parent, into=tmp_path / "store", format=str(tmp_path / "map.toml"))
+    found = rows(tmp_path / "store").sort("log_offset")
+    assert found["reward"].to_list()[:11] == [1, 1, 1, 1, 1, -1, 2.5, None, None, None, 0]
+    assert found["step"].to_list()[11:13] == [4, 5]
+    assert found["ground_truth"].to_list()[13] == "3"
+    assert done.repaired == 2
+    assert [json.loads(extra).get("synthetic:repaired") for extra in found["extra"][8:10]] == [
+        {"/score": "NaN"},
+        {"/score": "Infinity"},
+    ]
+
+
+# ---- the catalogue
+
+ELSEWHERE = {
+    "NUL bytes, glued": "test_glued.test_a_hole_of_nul_bytes_before_a_record_is_a_fragment",
+    "torn line glued to the next": "test_glued.test_a_record_glued_to_a_torn_one_is_a_row_at_its_own_offset",
+    "two objects on a line": "test_glued.test_several_records_on_a_line_are_as_many_rows",
+    "torn last line, live": "test_capture.test_a_torn_last_line_waits_for_its_end",
+    "no final newline": "test_records.test_a_last_line_without_a_newline_is_taken_when_it_is_whole",
+    "huge line": "test_hostile.test_what_is_large_takes_little_memory",
+    "gzip bomb": "test_hostile.test_what_is_large_takes_little_memory",
+    "duplicate keys": "test_repeated_keys.test_a_line_with_a_key_twice_is_set_aside",
+    "missing fields": "test_bad_lines.test_a_bad_line_is_set_aside_with_its_place_and_a_reason",
+    "late and changing columns": "test_drift.test_a_capture_keeps_what_drifts",
+    "several frameworks in one folder": "test_capture.test_two_formats_in_one_folder",
+    "same id, other content": "test_capture.test_the_first_content_of_an_id_stays_and_another_is_a_conflict",
+    "front matter, Markdown, HTML, links, Jinja": "test_card.test_nothing_that_a_log_wrote_changes_the_card",
+    "backticks": "test_card.test_what_a_log_wrote_is_shown_as_code_on_one_line",
+    "terminal escapes": "test_cli.test_what_a_log_says_never_reaches_the_terminal_raw",
+    "forged columns, by value": "test_hostile.test_no_key_of_a_log_gets_into_a_column_of_ours",
+    "secrets": "test_privacy.test_every_planted_value_is_found",
+    "look-alikes of secrets": "test_privacy.test_look_alikes_are_let_through",
+    "home paths and hosts": "test_private.test_what_points_into_somebodys_machine_is_masked",
+    "archives with unsafe names": "test_archive.test_a_member_with_an_unsafe_name_is_left_out_and_told",
+    "bomb in an archive": "test_archive.test_a_bomb_costs_its_own_sample_only",
+    "pickles by hand": "test_hostile.test_what_is_no_log_is_refused_when_it_is_named_by_hand",
+    "odd names": "test_hostile.test_odd_names_are_fine_and_printed_as_escapes",
+    "links, FIFO": "test_hostile.test_links_pipes_and_sockets_are_not_read",
+    "damaged row group": "test_records.test_rows_before_a_damaged_row_group_are_taken",
+    "a file that changes": "test_hostile.test_a_file_may_change_while_others_are_read",
+}
+"""Classes whose case is a test of its own. Not of capture: spreadsheet formulas (nothing writes CSV), boxed answers and
+hostile code (verifiers), licences (the push)."""
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+def test_the_test_that_has_it_is_there(kind):
+    file, name = ELSEWHERE[kind].split(".")
+    assert f"def {name}(" in (hostile.ROOT / "tests" / f"{file}.py").read_text("utf-8")
