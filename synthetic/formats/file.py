@@ -33,6 +33,9 @@ CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 512 * 1024 * 1024
 """A longer line is skipped to its end in constant memory, and set aside."""
 
+BESIDE_BYTES = 16_000_000
+"""The most that is read of a file that only describes a log."""
+
 FREE_BYTES = 64_000_000
 MOST_RATIO = 200
 """A compressed file is read no further once so much has come out of it that is so many times what went in."""
@@ -53,6 +56,15 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise UnreadableLog(f"{path}: not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def read_beside(path: Path) -> bytes:
+    """A small file that stands beside a log. Raises `UnreadableLog`, also for more than 16 MB."""
+    with open_regular(path) as file:
+        data = file.read(BESIDE_BYTES + 1)
+    if len(data) > BESIDE_BYTES:
+        raise UnreadableLog(f"{path}: more than {BESIDE_BYTES / 1e6:,.0f} MB")
+    return data
 
 
 def unheard(piece: bytes) -> None:

@@ -131,7 +131,11 @@ def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
     except ValueError as error:
         raise NotJSON(f"not JSON: {error}") from error
     gone: dict[str, str] = {}
-    return msgspec.json.encode(_mended(tree, "", gone)), gone
+    mended = _mended(tree, "", gone)
+    try:
+        return msgspec.json.encode(mended), gone
+    except OverflowError:  # an integer beyond 64 bits
+        return json.dumps(mended, ensure_ascii=False, separators=(",", ":")).encode(), gone
 
 
 class _NotFinite(str):

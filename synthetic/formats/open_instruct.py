@@ -49,8 +49,8 @@ def find(path: Path) -> Source | None:
 
 def _metadata(path: Path) -> dict[str, Any]:
     try:
-        head = msgspec.json.decode(next(whole_lines(open_log(path)), b"{}"))
-    except (UnreadableLog, OSError, msgspec.MsgspecError):
+        head = value(next(whole_lines(open_log(path)), b"{}"))
+    except (UnreadableLog, ValueError, RecursionError, msgspec.MsgspecError):
         return {}
     return head if isinstance(head, dict) else {}
 
@@ -65,7 +65,9 @@ def _group_size(path: Path) -> int | None:
             if before == (step, prompt - 1):
                 return sample // prompt if sample % prompt == 0 else None
             before = (step, prompt)
-    except (UnreadableLog, OSError, ValueError, TypeError, LookupError, ArithmeticError, msgspec.MsgspecError):
+    except (UnreadableLog, msgspec.MsgspecError):
+        pass
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         pass
     return None
 

@@ -8,7 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import Any  # a configuration's values
 
+from synthetic.errors import UnreadableLog
 from synthetic.formats import tokens, verifiers
+from synthetic.formats.file import read_beside
 from synthetic.formats.format import Format, Source, readable
 from synthetic.formats.private import public_name
 
@@ -25,12 +27,12 @@ def _configured(folder: Path) -> dict[str, Any]:
     """Model and environment as configured, where 0.2 says them nowhere else; nothing where it is damaged."""
     try:
         if (new := folder / "configs" / "resolved" / "eval.json").is_file():
-            config = json.loads(new.read_bytes())
+            config = json.loads(read_beside(new))
         elif (old := folder / "config.toml").is_file():
-            config = tomllib.loads(old.read_text("utf-8"))
+            config = tomllib.loads(read_beside(old).decode())
         else:
             return {}
-    except (ValueError, OSError, RecursionError):
+    except (ValueError, UnreadableLog, RecursionError):
         return {}
     if not isinstance(config, dict):
         return {}

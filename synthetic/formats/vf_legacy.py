@@ -9,7 +9,9 @@ import re
 from pathlib import Path
 from typing import Any  # JSON values
 
+from synthetic.errors import UnreadableLog
 from synthetic.formats import rollout_output
+from synthetic.formats.file import read_beside
 from synthetic.formats.format import Format, Parsed, Place, Source, readable
 from synthetic.formats.line import fields, repaired, value
 from synthetic.formats.private import public_name, public_sampling
@@ -34,8 +36,8 @@ def find(path: Path) -> Source | None:
 def _described(file: Path) -> dict[str, Any]:
     """Environment, model, versions and sampling of an eval; nothing where the file is missing or damaged."""
     try:
-        said = value(repaired(file.read_bytes())[0]) if file.is_file() else None  # averages may be NaN
-    except (ValueError, OSError, RecursionError):
+        said = value(repaired(read_beside(file))[0]) if file.is_file() else None  # averages may be NaN
+    except (ValueError, UnreadableLog, RecursionError):
         return {}
     if not isinstance(said, dict):
         return {}
