@@ -234,13 +234,13 @@ def text_of(log: Log, starts: Sequence[Log], chance: random.Random) -> tuple[byt
     data = end.join(lines) + chance.choice((end, b""))
     match chance.randrange(12):
         case 0:
-            data = gzip.compress(data)
+            data = gzip.compress(data, mtime=0)
         case 1:
             data = zstd.compress(data)
         case 2:
             data = b"\xef\xbb\xbf" + data
         case 3:
-            data = as_bytes(gzip.compress(data, 1), chance, b"")
+            data = as_bytes(gzip.compress(data, 1, mtime=0), chance, b"")
         case 4:
             data = as_bytes(zstd.compress(data, 1), chance, b"")
     return data, len(lines)

@@ -57,7 +57,7 @@ class Outcome:
         return [*self.answer["refused"], *self.answer["warnings"], *self.answer["torn"], *unknown]
 
 
-def synthetic(folder: Path, *arguments: str | Path, seconds: float = 120) -> Outcome:
+def synthetic(folder: Path, *arguments: str | Path, seconds: float = 300) -> Outcome:
     """Run the command in a process of its own. Raises `TimeoutExpired`."""
     peak = folder.with_name(f"{folder.name}.peak")
     began = time.monotonic()
@@ -87,7 +87,7 @@ def listing(folder: Path, but: Path | None = None) -> dict[str, tuple[int, ...]]
     return found
 
 
-def judged(folder: Path, *options: str | Path, run: str | Path = "run", seconds: float = 120) -> Outcome:
+def judged(folder: Path, *options: str | Path, run: str | Path = "run", seconds: float = 300) -> Outcome:
     """Capture `folder/run` into `folder/store` twice; raise `AssertionError` unless all that must hold does."""
     store = folder / "store"
     before = listing(folder, but=store)

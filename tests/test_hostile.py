@@ -459,7 +459,7 @@ def test_what_is_large_takes_little_memory(tmp_path):
         log.write(begin)
         log.writelines(b"x" * 1_000_000 for _ in range(200))
         log.write(end + b"\n" + lines("long after", 1))
-    hole(logs["longest"], file.LONGEST_LINE_BYTES, b"\n", lines("longest after", 1))
+    hole(logs["longest"], file.LONGEST_LINE_BYTES + 1, b"\n", lines("longest after", 1))
     hole(logs["endless"], 300_000_000, b"}")
     hole(logs["nul"], 600_000_000)
     logs["gz"].write_bytes(gzip.compress(lines("gz before", 2) + bytes(100_000_000) + b"\n" + lines("gz after")))
@@ -481,7 +481,7 @@ def test_what_is_large_takes_little_memory(tmp_path):
     ]
     assert sorted(line["reason"] for line in aside) == [
         "200 MB of text in one line; more than 64 is no rollout",
-        f"{file.LONGEST_LINE_BYTES + 1} bytes are no line",
+        f"{file.LONGEST_LINE_BYTES + 2} bytes are no line",
     ]
     said = "\n".join(done.said)
     for name in ("gz", "zst"):
@@ -649,8 +649,8 @@ ELSEWHERE = {
     "backticks": "test_card.test_what_a_log_wrote_is_shown_as_code_on_one_line",
     "terminal escapes": "test_cli.test_what_a_log_says_never_reaches_the_terminal_raw",
     "forged columns, by value": "test_hostile.test_no_key_of_a_log_gets_into_a_column_of_ours",
-    "secrets": "test_privacy.test_every_planted_value_is_found",
-    "look-alikes of secrets": "test_privacy.test_look_alikes_are_let_through",
+    "secrets": "test_patterns.test_every_planted_value_is_found",
+    "look-alikes of secrets": "test_patterns.test_look_alikes_are_let_through",
     "home paths and hosts": "test_private.test_what_points_into_somebodys_machine_is_masked",
     "archives with unsafe names": "test_archive.test_a_member_with_an_unsafe_name_is_left_out_and_told",
     "bomb in an archive": "test_archive.test_a_bomb_costs_its_own_sample_only",
