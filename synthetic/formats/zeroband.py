@@ -16,7 +16,8 @@ from synthetic.formats.file import Reading
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import fields, keys, value
 from synthetic.formats.messages import take
-from synthetic.formats.records import Whole, rows
+from synthetic.formats.parquet import rows
+from synthetic.formats.records import Whole
 
 _FILE = re.compile(r"(.+)/step_(\d+)/[^/]+\.parquet", re.DOTALL)
 
