@@ -11,6 +11,9 @@ import pickle
 import re
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -230,18 +233,36 @@ def test_a_folder_of_pickles_alone_says_that_they_are_never_opened(tmp_path):
         capture(tmp_path, into=tmp_path / "store")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anywhere")
-def test_a_folder_that_may_not_be_read_is_told_and_the_others_are_taken(tmp_path):
-    for name in ("closed", "good"):
-        (tmp_path / "run" / name).mkdir(parents=True)
-        (tmp_path / "run" / name / LOG).write_bytes(lines(name))
-    (tmp_path / "run" / "closed").chmod(0)
+@contextmanager
+def as_nobody(folder: Path) -> Iterator[None]:
+    """Root may read anywhere: it becomes another user for a while, whom the folder belongs to."""
+    if os.geteuid():
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65534, 65534)
+    os.seteuid(65534)
     try:
-        done = capture(tmp_path / "run", into=tmp_path / "store")
+        yield
     finally:
-        (tmp_path / "run" / "closed").chmod(0o700)
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_a_folder_that_may_not_be_read_is_told_and_the_others_are_taken(mode):
+    with tempfile.TemporaryDirectory(prefix="hostile-") as temporary:
+        folder = Path(temporary)
+        for name in ("closed", "good"):
+            (folder / "run" / name).mkdir(parents=True)
+            (folder / "run" / name / LOG).write_bytes(lines(name))
+        capture(folder / "run" / "closed", into=folder / "warm")  # what is imported late may lie where nobody may read
+        (folder / "run" / "closed").chmod(mode)
+        with as_nobody(folder):
+            done = capture(folder / "run", into=folder / "store")
+        (folder / "run" / "closed").chmod(0o700)
     assert (done.captured, len(done.refused)) == (3, 1)
-    assert "closed: Permission denied" in done.refused[0]
+    assert "closed" in done.refused[0]
+    assert "Permission denied" in done.refused[0]
 
 
 @pytest.mark.parametrize("change", ["grows", "shrinks", "vanishes"])

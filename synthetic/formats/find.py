@@ -178,7 +178,10 @@ def _files(folder: Path, found: Found) -> Iterator[Path]:
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
     def is_store(path: Path) -> bool:
-        return (path / "shards").is_dir() and (path / "lock").is_file()
+        try:
+            return (path / "shards").is_dir() and (path / "lock").is_file()
+        except OSError:  # it may not be looked into, and is told when it is
+            return False
 
     def refuse(error: OSError) -> None:
         found.refused.append(UnreadableLog(f"{error.filename}: {error.strerror}"))

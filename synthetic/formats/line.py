@@ -24,6 +24,9 @@ Fields: TypeAlias = dict[str, Raw]
 
 NULL = Raw(b"null")
 
+MOST_REPAIRED_BYTES = 8_000_000
+"""A longer line is not repaired to find out its keys: each format asks for them, for up to a hundred lines."""
+
 
 class NotJSON(BadLine):
     """A line that is no JSON as a whole."""
@@ -57,6 +60,8 @@ def keys(line: bytes) -> tuple[str, ...]:
         return tuple(_object.decode(line))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
+    if len(line) > MOST_REPAIRED_BYTES:
+        return ()
     try:
         return tuple(_object.decode(repaired(line)[0]))
     except (BadLine, msgspec.MsgspecError):
