@@ -4,7 +4,7 @@ Decoded, JSON can be twenty times its size: an empty object is two bytes in a lo
 holds is counted before it is decoded. How deep a decoder goes depends on its version, so the depth is counted too.
 """
 
-import re
+from synthetic.record import Json
 
 DEEPEST = 64
 """Arrays and objects within each other, in a value that is decoded."""
@@ -15,41 +15,32 @@ MOST_VALUES = 2_000_000
 MOST_NUMBERS = 4_000_000
 """Commas of a value that is decoded; token arrays are not decoded with the text beside them."""
 
-_LARGE_BYTES = 8_000_000
+LARGE_BYTES = 8_000_000
 """What is not larger fits into memory, whatever it is."""
-
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def too_many_values(line: bytes) -> str | None:
     """What is wrong with a line that holds too many values to be taken apart; None for any other."""
-    if len(line) > _LARGE_BYTES and line.count(b"{") + line.count(b"[") + line.count(b'"') // 2 > MOST_VALUES:
+    if len(line) > LARGE_BYTES and line.count(b"{") + line.count(b"[") + line.count(b'"') // 2 > MOST_VALUES:
         return f"more than {MOST_VALUES:,} values in one line"
     return None
 
 
 def too_large(text: bytes) -> str | None:
-    """What is wrong with JSON that holds too much, or too deep, to be decoded; None for any other."""
+    """What is wrong with JSON that holds too much to be decoded; None for any other."""
     if problem := too_many_values(text):
         return problem
-    if len(text) > _LARGE_BYTES and text.count(b",") > MOST_NUMBERS:
+    if len(text) > LARGE_BYTES and text.count(b",") > MOST_NUMBERS:
         return f"more than {MOST_NUMBERS:,} values in a list or an object"
-    if text.count(b"[") + text.count(b"{") > DEEPEST and _deeper(text):
-        return f"nested more than {DEEPEST} deep"
     return None
 
 
-def _deeper(text: bytes) -> bool:
-    """Whether arrays and objects are nested deeper than they may be: each round takes the innermost away.
-
-    Of text that is no JSON nothing can be said: what is left over has no partner.
-    """
-    brackets = _STRING.sub(b"", text).translate(_BRACKETS, _OTHERS)
+def too_deep(value: Json) -> str | None:
+    """What is wrong with a decoded value that is nested too deeply; None for any other."""
+    level = [value]
     for _ in range(DEEPEST):
-        inner = brackets.replace(b"[]", b"")
-        if len(inner) == len(brackets):
-            return False
-        brackets = inner
-    return b"[]" in brackets
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [one for values in inside for one in values if isinstance(one, dict | list)]
+        if not level:
+            return None
+    return f"nested more than {DEEPEST} deep"

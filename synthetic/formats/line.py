@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from synthetic.formats.bounds import DEEPEST, too_large, too_many_values
+from synthetic.formats.bounds import DEEPEST, LARGE_BYTES, too_deep, too_large, too_many_values
 from synthetic.formats.format import TEXT_BYTES, BadLine
 from synthetic.record import Json
 
@@ -23,9 +23,6 @@ Raw = msgspec.Raw
 Fields: TypeAlias = dict[str, Raw]
 
 NULL = Raw(b"null")
-
-MOST_REPAIRED_BYTES = 8_000_000
-"""A longer line is not repaired to find out its keys: each format asks for them, for up to a hundred lines."""
 
 
 class NotJSON(BadLine):
@@ -60,7 +57,7 @@ def keys(line: bytes) -> tuple[str, ...]:
         return tuple(_object.decode(line))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
-    if len(line) > MOST_REPAIRED_BYTES:
+    if len(line) > LARGE_BYTES:  # each format asks, for up to a hundred lines
         return ()
     try:
         return tuple(_object.decode(repaired(line)[0]))
@@ -81,13 +78,16 @@ def value(raw: bytes | Raw) -> Json:
 
     Raises `BadLine` for a key that stands twice in an object, and for what is too large or nested too deeply.
     """
-    whole = bytes(raw)
-    if len(whole) > 2 * DEEPEST and not whole.startswith(b'"') and (problem := too_large(whole)):
+    if len(memoryview(raw)) > LARGE_BYTES and (problem := too_large(bytes(raw))):
         raise BadLine(problem)
-    found = _value.decode(whole)
-    # What is written again as it was had each key once. Seldom else: other spaces, escapes or numbers.
-    if isinstance(found, dict | list) and found and _encode(found) != whole:
-        _refuse_repeated(whole)
+    found = _value.decode(raw)
+    if isinstance(found, dict | list) and found:
+        whole = bytes(raw)
+        if whole.count(b"[") + whole.count(b"{") > DEEPEST and (problem := too_deep(found)):
+            raise BadLine(problem)
+        # What is written again as it was had each key once. Seldom else: other spaces, escapes or numbers.
+        if _encode(found) != whole:
+            _refuse_repeated(whole)
     return found
 
 
