@@ -24,7 +24,7 @@ from synthetic.formats import file
 from synthetic.record import record
 from tests import hostile
 from tests.episodes import rows
-from tests.hostile_episodes import BOM, EPISODES, LOG, lines, one, zipped
+from tests.hostile_episodes import BOM, EPISODES, LOG, Case, lines, one, zipped
 from tests.hostile_flat import FLAT, FLAT_MAP, Trap, flat
 
 if sys.version_info >= (3, 14):
@@ -36,53 +36,32 @@ else:
 # ---- judged
 
 
-@pytest.fixture(scope="module")
-def captured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, hostile.Outcome]:
-    """What came of both folders."""
-    outcomes = {}
-    for name, cases in (("episodes", EPISODES), ("flat", FLAT)):
-        folder = tmp_path_factory.mktemp(name)
-        for case in (case for each in cases.values() for case in each):
-            path = folder / "run" / case.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(case.data)
-        good = {"episodes": f"good/{LOG}", "flat": "good.jsonl"}[name]
-        (folder / "run" / good).parent.mkdir(exist_ok=True)
-        (folder / "run" / good).write_bytes({"episodes": lines("good"), "flat": flat(1, 0, 1)}[name])
-        (folder / "map.toml").write_text(FLAT_MAP)
-        outcomes[name] = hostile.judged(folder, *(("--format", folder / "map.toml") if name == "flat" else ()))
-    return outcomes
-
-
 @pytest.mark.parametrize("name", ["episodes", "flat"])
-def test_a_good_log_beside_them_is_taken_whole(captured, name):
-    key = {"episodes": ("good", LOG), "flat": ("run", "good.jsonl")}[name]
-    assert captured[name].logs[key] == (3, 0)
+def test_every_case_is_as_decided_and_a_good_log_beside_them_is_taken_whole(tmp_path, name):
+    cases = [case for kind in {"episodes": EPISODES, "flat": FLAT}[name].values() for case in kind]
+    for case in cases:
+        path = tmp_path / "run" / case.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(case.data)
+    good = {"episodes": Path("good", LOG), "flat": Path("good.jsonl")}[name]
+    (tmp_path / "run" / good).parent.mkdir(exist_ok=True)
+    (tmp_path / "run" / good).write_bytes({"episodes": lines("good"), "flat": flat(1, 0, 1)}[name])
+    (tmp_path / "map.toml").write_text(FLAT_MAP)
+    done = hostile.judged(tmp_path, *(("--format", tmp_path / "map.toml") if name == "flat" else ()))
+    wrong = {case.path: found for case in cases if (found := _otherwise(case, done))}
+    assert wrong == {}
+    assert done.logs[good.parts[-2] if name == "episodes" else "run", good.name] == (3, 0)
+    for where in (Path.cwd(), hostile.ROOT, tmp_path):
+        assert not (where / "unpickled").exists()
 
 
-CASES = [
-    (of_, kind, case)
-    for of_, cases in (("episodes", EPISODES), ("flat", FLAT))
-    for kind in cases
-    for case in cases[kind]
-]
-
-
-@pytest.mark.parametrize(("of_", "kind", "case"), CASES, ids=[f"{kind}: {case.path}" for _, kind, case in CASES])
-def test_it_is_as_decided(captured, of_, kind, case):
+def _otherwise(case: Case, done: hostile.Outcome) -> object:
+    """What was done and told of a case, if it is not what is decided."""
     run, _, file = case.path.rpartition("/")
-    log = (run or "run", file.removesuffix(".gz").removesuffix(".zst"))
-    assert captured[of_].logs.get(log, (0, 0)) == (case.taken, case.aside)
-    said = [
-        what for what in captured[of_].said if re.search(rf"(^|/){re.escape(case.path.partition('.')[0])}[./ ]", what)
-    ]
-    assert bool(said) == bool(case.said), said
-    assert not case.said or any(re.search(case.said, what) for what in said), said
-
-
-def test_nothing_was_unpickled():
-    assert not Path("unpickled").exists()
-    assert not (hostile.ROOT / "unpickled").exists()
+    counts = done.logs.get((run or "run", file.removesuffix(".gz").removesuffix(".zst")), (0, 0))
+    said = [what for what in done.said if re.search(rf"(^|/){re.escape(case.path.partition('.')[0])}[./ ]", what)]
+    told = any(re.search(case.said, what) for what in said) if case.said else not said
+    return None if counts == (case.taken, case.aside) and told else (counts, said)
 
 
 def test_a_log_has_the_same_ids_and_texts_however_its_lines_end(tmp_path):

@@ -35,7 +35,7 @@ def parsed(folder: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     with open_log(source.path) as table:
         for position, line, _ in table.lines(0):
             assert line is not None
-            place = Place(source.name, position, digest(line))
+            place = Place(source.name, position, digest(line), len(given))
             given.append((json.loads(line), traces(source.format.parse(line, source, place), place, {})))
     return given
 

@@ -12,7 +12,7 @@ DEEPEST = 64
 MOST_VALUES = 2_000_000
 """Arrays, objects and half the quotes of a line."""
 
-MOST_NUMBERS = 4_000_000
+MOST_NUMBERS = 12_000_000
 """Commas of a value that is decoded; token arrays are not decoded with the text beside them."""
 
 LARGE_BYTES = 8_000_000

@@ -61,7 +61,9 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     line, wherever it stands. Older lines of equal text are two attempts, and their place tells them apart.
     """
     timed = "timing" in fields(line)
-    parsed = rollout_output.parse_rollout_output(line, source, place._replace(log_offset=0) if timed else place)
+    parsed = rollout_output.parse_rollout_output(
+        line, source, place._replace(log_offset=0, number=0) if timed else place
+    )
     for row in parsed.rows:
         _take_tools(row)
     return parsed
