@@ -31,7 +31,7 @@ Q32, R1 = "Qwen/Qwen3-32B", "deepseek-ai/DeepSeek-R1-0528"
 def parsed(folder: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Every line of a table and its rows, in order."""
     (source,) = find(LOGS / folder).sources
-    given = []
+    given: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
     with open_log(source.path) as table:
         for position, line, _ in table.lines(0):
             assert line is not None
