@@ -11,6 +11,7 @@ and provenance: re-tuning a rule recomputes that rule and the later meeting rule
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any  # settings
@@ -293,7 +294,10 @@ class Bench:
         for name, where in sorted(unknown):
             if name not in known and not self._of_absent_environment(where):
                 choices = f"scorers and metrics here are {sorted(known)}" if known else "there are no scorers here"
-                raise RecipeError(f"{where}: no column, scorer or metric is called '{name}'; {choices}")
+                near = get_close_matches(name, [*record().names, *sorted(known)], n=1)
+                raise RecipeError(
+                    f"{where}: no column, scorer or metric is called '{name}'; {choices}", hint=near[0] if near else None
+                )
 
     def _of_absent_environment(self, where: str) -> bool:
         """Whether an expression is for an environment that the store has no rows of: it need not hold."""

@@ -164,6 +164,17 @@ def test_limitations_are_those_of_this_release():
         assert absent not in text
 
 
+def test_rows_of_agents_that_were_not_trained_are_among_the_traces_and_no_attempts():
+    user = GRADED | {"trainable": False, "reward": None, "verifier": "verifiers/adding"}
+    numbers = stats.numbers({"sft_verified": KEPT, "traces": traces(*ROWS, user)})
+    text = render(numbers=numbers)
+    assert "9 traces of language models on 1 problem, " in text
+    assert "| Verdicts | 8 attempts: " in text
+    assert "| Environment | Made for | Verifier | Version | Attempts |" in text
+    assert "- 1 attempt has no reward." in text
+    assert "- 1 row was written by an agent that the run did not train; it is in `traces` only." in text
+
+
 def test_one_model_and_one_environment_are_limitations():
     numbers = stats.numbers({"sft_verified": KEPT, "traces": traces(*ROWS[:5])})
     text = section("Limitations and known issues", render(numbers=numbers))

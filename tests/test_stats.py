@@ -124,7 +124,13 @@ def test_what_decided_is_counted_with_its_verdicts():
 def test_lengths_leave_out_what_is_unknown_and_do_not_wrap():
     rows = [{"completion_tokens": n} for n in (2**31 - 1, 2**31 - 2, 5, None)]
     counted = numbers(*rows)["configs"]["traces"]["completion_tokens"]
-    assert counted == {"sum": 2**32 + 2, "median": 2**31 - 2, "p95": 2**31 - 2, "max": 2**31 - 1, "unknown": 1}
+    assert counted == {"sum": 2**32 + 2, "median": 2**31 - 2, "p95": 2**31 - 1, "max": 2**31 - 1, "unknown": 1}
+
+
+def test_quantiles_are_lengths_that_occur_and_that_so_many_rows_do_not_exceed():
+    rows = [{"completion_tokens": n} for n in range(1, 25)]
+    counted = numbers(*rows)["configs"]["traces"]["completion_tokens"]
+    assert (counted["median"], counted["p95"]) == (12, 23)  # 22 are not 95 % of 24
 
 
 def test_lengths_of_nothing_are_unknown_not_zero():

@@ -1,6 +1,7 @@
 """Counting on frames: expressions that several numbers share, and frames as plain JSON."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 import polars as pl
@@ -40,7 +41,8 @@ def by(frame: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     groupable = [name for name, dtype in types.items() if not dtype.is_nested() and not dtype.is_float()]
     for column in columns:
         if column not in groupable:
-            raise RecipeError(f"cannot count by '{column}'; there are {groupable}")
+            near = " or ".join(get_close_matches(column, groupable, n=2, cutoff=0.5))
+            raise RecipeError(f"cannot count by '{column}'; there are {groupable}", hint=near or None)
     counted: list[tuple[set[str], pl.Expr]] = [
         ({"problem_id"}, pl.col("problem_id").n_unique().alias("problems")),
         *(({"verdict"}, count) for count in verdict_counts()),
@@ -68,13 +70,16 @@ def verdict_counts() -> list[pl.Expr]:
 
 
 def lengths(column: str) -> dict[str, pl.Expr]:
-    """Sum, quantiles and largest of a column of integers, and the rows without one. Quantiles are values that occur."""
+    """Sum, quantiles and largest of a column of integers, and the rows without one.
+
+    A quantile is the smallest value that occurs and that so many of the rows do not exceed.
+    """
     tokens = pl.col(column)
     return {
         # A sum of Int32 is an Int32, and wraps.
         "sum": pl.when(tokens.count() > 0).then(tokens.cast(pl.Int64).sum()),
-        "median": tokens.quantile(0.5, interpolation="lower").cast(pl.Int64),
-        "p95": tokens.quantile(0.95, interpolation="lower").cast(pl.Int64),
+        "median": tokens.quantile(0.5, interpolation="equiprobable").cast(pl.Int64),
+        "p95": tokens.quantile(0.95, interpolation="equiprobable").cast(pl.Int64),
         "max": tokens.max(),
         "unknown": tokens.null_count(),
     }

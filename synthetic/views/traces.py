@@ -1,4 +1,4 @@
-"""Everything that was captured: every attempt with its verdict, and why other configs left it out."""
+"""Everything that was captured: every trace with its verdict, and why other configs left it out."""
 
 import polars as pl
 
@@ -17,6 +17,6 @@ TRACES = View(
     config="traces",
     schema="traces-1",
     shape=shape,
-    title="Every attempt, failures and evaluations included, with verdict, provenance and drop reasons.",
+    title="Every trace, failures and evaluations included, with verdict, provenance and drop reasons.",
     takes_rules=False,
 )
