@@ -65,7 +65,7 @@ def capture(
     `format` forces one of `synthetic formats`, or names a column map's file. `tokens` also takes token ids, masks and
     log-probabilities, into a side table that `synthetic.tokens` reads, and also from lines whose facts were captured
     before. `tokenizer` is the `tokenizer.json` with which logs that hold token ids and no text are read.
-    Raises `UnreadableLog` (no logs), `CannotWrite`, `StoreBusy`.
+    Raises `UnreadableLog` (no logs), `TargetTaken` (a release is there), `CannotWrite`, `StoreBusy`.
     """
     found = [find(Path(run), format) for run in runs]
     sources = list({source.path: source for each in found for source in each.sources}.values())

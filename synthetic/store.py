@@ -25,11 +25,12 @@ from typing import TypeAlias
 import msgspec
 import polars as pl
 
-from synthetic import fold
+from synthetic import fold, manifest
 from synthetic import shard as shards
-from synthetic.errors import BrokenStore, CannotWrite, StoreBusy
+from synthetic.errors import BrokenStore, CannotWrite, StoreBusy, TargetTaken
 from synthetic.record import Schema, facts, record, schema
 from synthetic.stage import Progress, silent
+from synthetic.target import store_beside
 
 Log: TypeAlias = tuple[str, str, str, str]
 """Which log: run, path, the digest of its first line, and what is taken from it (`facts` or `tokens`)."""
@@ -143,6 +144,12 @@ class Store:
 
     def must_exist(self) -> None:
         """Raise `BrokenStore` where the folder is no store."""
+        if not self.exists() and manifest.is_release(self.path):
+            beside = Store(store_beside(self.path))
+            raise BrokenStore(
+                f"{self.path}: is a release, and no store",
+                hint=f"name its store: {beside.path}" if beside.exists() else "name the store that it was made from",
+            )
         if not self.exists():
             raise BrokenStore(
                 f"{self.path}: no store here (no folder 'shards')",
@@ -151,7 +158,13 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the store's lock, and clear what dead writers left. Raises `StoreBusy` or `CannotWrite`."""
+        """Hold the store's lock, and clear what dead writers left. Raises `TargetTaken`, `StoreBusy` or `CannotWrite`."""
+        whole = self.path.absolute()
+        if release := next(filter(manifest.is_release, (whole, *whole.parents)), None):
+            raise TargetTaken(
+                f"{self.path}: {release} is a release, and a store lies beside it, never inside",
+                hint=f"name another folder: {store_beside(release)}",
+            )
         try:
             self.shard_folder.mkdir(parents=True, exist_ok=True)
             self.quarantine_folder.mkdir(exist_ok=True)

@@ -8,9 +8,9 @@ import pytest
 
 import synthetic
 from synthetic import manifest
-from synthetic.errors import CannotWrite, NothingKept, TargetTaken
+from synthetic.errors import BrokenStore, CannotWrite, NothingKept, TargetTaken
 from synthetic.target import building
-from tests.releases import ROOT, attempt, beside, first_shard, recipe, store, tree
+from tests.releases import ROOT, RUN, attempt, beside, first_shard, recipe, store, tree
 from tests.rows import said, store_of
 
 # ---- the target
@@ -139,6 +139,23 @@ def test_a_release_stopped_between_two_renames_is_found_again(tmp_path):
     with pytest.raises(NothingKept):
         synthetic.release(facts, to=tmp_path / "r", recipe=recipe(tmp_path, 'keep = [{ where = "reward > 9" }]', "r"))
     assert tree(tmp_path / "r") == before
+
+
+def test_no_store_is_made_in_a_release_and_who_takes_one_for_the_other_is_told(tmp_path):
+    facts = store(tmp_path / "r.store")
+    synthetic.release(facts, to=tmp_path / "r")
+    before = tree(tmp_path / "r")
+    for into in (tmp_path / "r", tmp_path / "r" / "store"):
+        with pytest.raises(TargetTaken, match="is a release, and a store lies beside it"):
+            synthetic.capture(RUN, into=into)
+    assert tree(tmp_path / "r") == before
+    with pytest.raises(BrokenStore, match="is a release, and no store") as refused:
+        synthetic.release(tmp_path / "r", to=tmp_path / "again")
+    assert str(facts) in str(refused.value.hint)
+    facts.rename(tmp_path / "elsewhere")
+    with pytest.raises(BrokenStore) as refused:
+        synthetic.scan(tmp_path / "r")
+    assert refused.value.hint == "name the store that it was made from"
 
 
 def test_two_releases_into_one_folder_do_not_meet(tmp_path):
