@@ -28,6 +28,7 @@ test: setup
 
 demo: .venv/run.stamp
 	@.venv/bin/synthetic demo
+	@command -v synthetic >/dev/null || echo 'These commands are in .venv: . .venv/bin/activate' >&2
 
 # make bench SIZES='25000 100000' ROUNDS=3 GB=5 SCRATCH=DIR KEEP=DIR; each may be left out.
 bench: setup
