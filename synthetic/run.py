@@ -296,7 +296,8 @@ class Bench:
                 choices = f"scorers and metrics here are {sorted(known)}" if known else "there are no scorers here"
                 near = get_close_matches(name, [*record().names, *sorted(known)], n=1)
                 raise RecipeError(
-                    f"{where}: no column, scorer or metric is called '{name}'; {choices}", hint=near[0] if near else None
+                    f"{where}: no column, scorer or metric is called '{name}'; {choices}",
+                    hint=near[0] if near else None,
                 )
 
     def _of_absent_environment(self, where: str) -> bool:

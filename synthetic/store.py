@@ -158,7 +158,10 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the store's lock, and clear what dead writers left. Raises `TargetTaken`, `StoreBusy` or `CannotWrite`."""
+        """Hold the store's lock, and clear what dead writers left.
+
+        Raises `TargetTaken` (a release is there), `StoreBusy` or `CannotWrite`.
+        """
         whole = self.path.absolute()
         if release := next(filter(manifest.is_release, (whole, *whole.parents)), None):
             raise TargetTaken(
