@@ -1,5 +1,7 @@
 """The gate before a push: finds what was planted, wherever it was planted, and never says it."""
 
+import json
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,6 +71,11 @@ def test_variables_are_secret_by_their_name_and_long_enough():
 @pytest.mark.parametrize("form", ['it is p/ss w"rd!', 'said \\"it is p/ss w\\"rd!\\"', "?x=p%2Fss%20w%22rd%21&"])
 def test_a_value_of_the_environment_is_found_as_it_is_and_escaped(form):
     assert found(form, MY_SECRET='p/ss w"rd!') == {"the value of $MY_SECRET"}
+
+
+def test_a_value_with_letters_and_quotes_is_found_in_json_that_escapes_only_what_it_must():
+    assert found(record.canonical_json({"key": 'pä"sswörd'}), MY_SECRET='pä"sswörd') == {"the value of $MY_SECRET"}
+    assert found(json.dumps({"key": 'pä"sswörd'}), MY_SECRET='pä"sswörd') == {"the value of $MY_SECRET"}
 
 
 def test_a_value_of_seven_characters_is_not_looked_for():

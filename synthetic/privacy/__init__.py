@@ -133,7 +133,8 @@ class Search:
         exact: dict[bytes, str] = {}
         for name, value in secrets.items():
             if len(value) >= SHORTEST:
-                for form in (value, json.dumps(value)[1:-1], _in_url(value)):
+                in_json = (json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+                for form in (value, *in_json, _in_url(value)):
                     exact.setdefault(form.encode(), f"the value of ${name}")
         self._literals = {False: _Literals.of(False, exact), True: _Literals.of(True, {})}
 
