@@ -12,8 +12,9 @@ and an interval wants independent trials. Every attempt falls under exactly one 
     error       generation or scoring failed
 
 pass_rate = correct / (correct + incorrect), null when both are 0. Training and evaluation rollouts are never
-added up: `kind` is always the first column. Every agent's trace is an attempt; where an environment has
-several agents, `--by env_id,agent` tells them apart. The functions take and give lazy frames and read no wide
+added up: `kind` is always the first column. Traces of agents that the run did not train (user simulators,
+frozen opponents) are no attempts, as on the card; where several were trained, `--by env_id,agent` tells them
+apart. The functions take and give lazy frames and read no wide
 column.
 """
 
@@ -63,14 +64,15 @@ def wilson(correct: pl.Expr, decided: pl.Expr, *, z: float = Z_95) -> tuple[pl.E
 def by_problem(traces: pl.LazyFrame, by: Sequence[str] = ("env_id",)) -> pl.LazyFrame:
     """A row for each problem, kind and value of `by`: `COUNTS`, `RATE`, `difficulty`; sorted by these keys.
 
-    Reads problem_id, trace_id, branch, kind, verdict, is_truncated and the columns in `by`. An attempt has
-    the verdict of its first branch, and is cut off when any branch is. An unknown is_truncated counts as not
-    cut off, a missing verdict as undecided.
+    Reads problem_id, trace_id, branch, kind, trainable, verdict, is_truncated and the columns in `by`. An
+    attempt has the verdict of its first branch, and is cut off when any branch is. An unknown is_truncated
+    counts as not cut off, a missing verdict as undecided, an unknown trainable as trained.
     `difficulty`: unsolved (rate 0), hard (≤ 0.25), normal (≤ 0.75), easy, solved (1); null where no attempt
     is decided.
     """
     keys = _keys(*by, "problem_id")
-    attempts = traces.group_by(*keys, "trace_id").agg(
+    trained = traces.filter(pl.col("trainable").ne_missing(False))
+    attempts = trained.group_by(*keys, "trace_id").agg(
         pl.col("verdict").fill_null("undecided").min_by("branch"),
         pl.col("is_truncated").fill_null(False).any().alias("cut"),
     )

@@ -125,6 +125,12 @@ def counts(row: dict[str, object]) -> list[object]:
     return [row[name] for name in pass_rates.COUNTS]
 
 
+def test_a_trace_of_an_agent_that_was_not_trained_is_no_attempt():
+    rows = (attempts("p", "correct"), attempts("p", "correct", model="user", trainable=False), attempts("q", "error"))
+    assert counts(only(pass_rates.by_task(traces(*rows)))) == [2, 1, 0, 0, 0, 1]
+    assert traces(attempts("p", "correct", trainable=False)).pipe(pass_rates.by_problem).collect().is_empty()
+
+
 def test_every_attempt_falls_under_one_heading():
     row = only(pass_rates.by_problem(traces(attempts("p", "correct correct incorrect undecided error"))))
     assert counts(row) == [5, 2, 1, 0, 1, 1]
