@@ -217,9 +217,11 @@ class _Push:
         add, unchanged, delete = plans.changes(self._remote.repo, self._sent, self._made, (), None)
         parent: str | None = None
         overwritten: tuple[str, ...] = ()
+        replaces: str | None = None
         if not creates:
             parent = self._remote.head("main" if revision == NEW_PULL_REQUEST else revision)
             before = plans.earlier(self._remote.read(str(manifest.PATH), parent))
+            replaces = plans.replaced(self._made, before)
             there = self._remote.tree(parent)
             add, unchanged, delete = plans.changes(self._remote.repo, self._sent, self._made, there, before)
             overwritten = plans.overwritten([*(file.path for file in add), *delete], there, *self._written(before))
@@ -227,7 +229,17 @@ class _Push:
             raise PushRefused(f"{self._remote.repo}: {len(add) + len(delete):,} files are too many for one commit")
         tag = None if self._pr else self.tag
         return Plan(
-            self._remote.repo, creates, self._public, revision, parent, add, unchanged, delete, tag, overwritten
+            self._remote.repo,
+            creates,
+            self._public,
+            revision,
+            parent,
+            add,
+            unchanged,
+            delete,
+            tag,
+            overwritten,
+            replaces,
         )
 
     def _written(self, before: Manifest | None) -> tuple[set[str], list[There] | None]:
@@ -325,6 +337,8 @@ class _Push:
         tagged: bool = False,
     ) -> Pushed:
         """What to tell."""
+        if plan.replaces:
+            notes = [*notes, f"takes the place of {plan.replaces}, which stays in the history"]
         if plan.overwritten:
             some = ", ".join(plan.overwritten[:3]) + (" …" if len(plan.overwritten) > 3 else "")
             notes = [*notes, f"overwrites what others wrote on the Hub, which stays in its history: {some}"]

@@ -73,6 +73,8 @@ class Plan:
     """None: a pull request is tagged after it was merged."""
     overwritten: tuple[str, ...] = ()
     """Those of the files to add and to delete that somebody else wrote, or edited, on the Hub."""
+    replaces: str | None = None
+    """Name and version of the release that stands there, where it is another one or a newer version of this one."""
 
     @property
     def is_empty(self) -> bool:
@@ -186,6 +188,17 @@ def overwritten(
     found = {file.path: file for file in there}
     ours = set(found.values() if written is None else written)
     return tuple(p for p in sorted(changed) if p in found and (p not in listed or found[p] not in ours))
+
+
+def replaced(made: Manifest, before: Manifest | None) -> str | None:
+    """The release that stands in the repository, unless it is an earlier version of this one."""
+    if before is None or (before.name == made.name and _numbers(before) <= _numbers(made)):
+        return None
+    return f"{before.name} {before.version}"
+
+
+def _numbers(made: Manifest) -> list[int]:
+    return [int(part) if part.isdecimal() else 0 for part in made.version.split(".")]
 
 
 def manifest_paths(made: Manifest) -> set[str]:

@@ -24,12 +24,17 @@ REPO = "ana/sums"
 
 
 def released(
-    folder: Path, rows: Sequence[Row], version: str = "1.0.0", license: str | None = "mit", bucket_bytes: int = 2000
+    folder: Path,
+    rows: Sequence[Row],
+    version: str = "1.0.0",
+    license: str | None = "mit",
+    bucket_bytes: int = 2000,
+    name: str = "sums",
 ) -> Path:
-    """A release `sums` of these rows, cut in several files."""
-    read = recipe.read(None, name="sums").with_(version=version, license=license)
-    synthetic.release(store(folder / "store", rows), to=folder / "sums", recipe=read, bucket_bytes=bucket_bytes)
-    return folder / "sums"
+    """A release of these rows, cut in several files."""
+    read = recipe.read(None, name=name).with_(version=version, license=license)
+    synthetic.release(store(folder / "store", rows), to=folder / name, recipe=read, bucket_bytes=bucket_bytes)
+    return folder / name
 
 
 class Pusher:

@@ -1,10 +1,10 @@
-"""What others wrote on the Hub and a push replaces: it is said, before and after, and stays in the history."""
+"""What a push replaces that is no earlier version of the same release: it is said, and stays in the history."""
 
 import pytest
 
-from tests.hub.pushing import REPO, remote_tree
+from tests.hub.pushing import REPO, released, remote_tree
 from tests.hub.repos import Repo
-from tests.releases import tree
+from tests.releases import attempts, tree
 
 SAID = "overwrites what others wrote on the Hub, which stays in its history: "
 
@@ -56,3 +56,24 @@ def test_what_an_untagged_release_lists_counts_as_its_own(hub, push, v1, v11):
     push(v1)
     hub.repos[REPO].tags.clear()
     assert said(push(v11)) == []
+
+
+IN_PLACE = "takes the place of {}, which stays in the history"
+
+
+def test_a_newer_version_that_is_replaced_is_named_before_and_after(hub, push, v1, v11):
+    push(v11)
+    planned, done = push(v1, dry_run=True), push(v1)
+    assert planned.notes[-1] == done.notes[-1] == IN_PLACE.format("sums 1.1.0")
+    assert not any("takes the place" in note for note in push(v11).notes)  # its tag is there: nothing is sent
+
+
+def test_another_release_that_is_replaced_is_named(hub, push, v1, tmp_path):
+    push(v1)
+    other = released(tmp_path, attempts(2), "2.0.0", name="products")
+    assert push(other).notes[-1] == IN_PLACE.format("sums 1.0.0")
+
+
+def test_an_earlier_version_is_replaced_without_a_word(hub, push, v1, v11):
+    push(v1)
+    assert not any("takes the place" in note for note in push(v11).notes)
