@@ -230,7 +230,7 @@ def test_traces_of_july_that_were_copied_out_of_their_run_are_still_for_training
 
 def test_an_evaluation_of_july_is_of_the_step_that_asked_for_it(tmp_path):
     line = TRACES[0] | STAMPS | {"kind": "eval", "eval_step": 8}
-    write(log(tmp_path / "run", 8, "eval"), [line])
+    write(log(tmp_path / "run", 9, "eval"), [line])
     capture(tmp_path / "run", tmp_path / "store")
     assert taken(rows(tmp_path / "store"), "kind", "step") == [("eval", 8)]
 

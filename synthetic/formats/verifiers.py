@@ -279,8 +279,8 @@ def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
             take(stamps, row, of=(int,), policy_start="policy_version")
     if "step" not in row:
         dispatch = given if isinstance(given := info.get("dispatch"), dict) else {}
-        step = next((at for at in (dispatch.get("step"), left.get("eval_step")) if isinstance(at, int)), None)
-        row |= {"step": step} if step is not None else {}
+        take(dict(dispatch), row, of=(int,), step="step")
+    take(dict(left), row, of=(int,), step="eval_step")  # the path has the step at which a slow evaluation ended
 
 
 def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = False) -> dict[str, Any] | None:
