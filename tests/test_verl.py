@@ -192,6 +192,7 @@ def test_two_equal_lines_are_two_attempts(tmp_path):
         ("test-grpo-qwen/3.jsonl", 3, {}, "train"),
         ("test-grpo-qwen/3.jsonl", 3, {"reward": 1.0}, "eval"),
         ("run/3.jsonl", 3, {"reward": 1.0}, "eval"),
+        ("run/3.jsonl", 3, {"reward": 0.5}, "train"),
         ("run/3.jsonl", 3, {}, "train"),
         ("run/rollout/0.jsonl", 0, {}, "eval"),
     ],

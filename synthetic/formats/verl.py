@@ -64,8 +64,9 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     gts = left.pop("gts", None)
     messages, begun = template.messages(asked)
     step = take_step(left)
+    repeated = "reward" in left and left["reward"] == left["score"]  # as validations do
     # Training starts at step 1; a validation before it is dumped as step 0.
-    kind = "eval" if step == 0 else source.facts.get("kind") or ("eval" if "reward" in left else "train")
+    kind = "eval" if step == 0 else source.facts.get("kind") or ("eval" if repeated else "train")
     group = digest(canonical_json([source.run, kind, step, asked, gts]))
     columns: dict[str, Any] = {"kind": kind, "step": step, "group_id": group, "ground_truth": text(gts)}
     columns |= _named(left) | _judged(left) | _scored(left) | _said(left)
