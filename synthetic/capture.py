@@ -139,7 +139,7 @@ class _Capture:
     def run(self, sources: Sequence[Source]) -> None:
         """Capture what is new in the sources."""
         sizes = [_size(source.path) for source in sources]
-        self._warn_of_effective_only(sources)
+        self._warn_of_late_only(sources)
         for place, source in enumerate(sources):
             if any(draft.run != source.run for draft in self.drafts.values()):
                 self.commit()  # a shard holds one run
@@ -154,11 +154,12 @@ class _Capture:
         self.done.runs = sorted({source.run for source in sources})
         self.done.formats = sorted({source.format.name for source in sources})
 
-    def _warn_of_effective_only(self, sources: Sequence[Source]) -> None:
+    def _warn_of_late_only(self, sources: Sequence[Source]) -> None:
         runs = {role: {s.run for s in sources if s.role == role} for role in ("late", "traces")}
         captured = {shard.footer.kind: {r.run for r in shard.footer.ranges} for shard in self.before}
         for run in sorted(runs["late"] - runs["traces"] - captured.get("traces", set())):
-            what = "only what was shipped is here ('effective'); its rollouts ('all') are not"
+            names = [source.name for source in sources if source.run == run]
+            what = f"{names[0]} only adds to rollouts of other logs, and those are not here: name the run's folder"
             self.done.warnings.append(f"{run}: {what}")
 
     def log(self, source: Source) -> None:

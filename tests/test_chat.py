@@ -82,6 +82,13 @@ def test_what_has_no_column_is_in_extra_and_nothing_else_is(tmp_path):
     }
 
 
+def test_paths_and_addresses_beside_the_messages_are_not_published(tmp_path):
+    private = {"metadata": {"from": "/home/me/a.json", "level": 3}, "source": "/home/me/sums.jsonl"}
+    row = only(captured(tmp_path, PLAIN | private))
+    assert (json.loads(row["metadata"]), row["source"]) == ({"from": "[path]", "level": 3}, "sums.jsonl")
+    assert json.loads(row["extra"]) == private
+
+
 def test_a_line_may_hold_nothing_but_messages(tmp_path):
     row = only(captured(tmp_path, PLAIN))
     assert (row["reward"], row["rewards"], row["recorded_verdict"], row["is_truncated"]) == (None, None, None, None)

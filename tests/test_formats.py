@@ -4,6 +4,7 @@
 """
 
 import json
+import shutil
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -124,6 +125,14 @@ def test_a_torn_last_line_is_left_where_it_is(name, tmp_path):
     done = synthetic.capture(LOGS / name, into=tmp_path / "store")
     assert (done.captured, done.quarantined) == (EXPECTED[name]["lines"], 0)
     assert len(done.torn) == bool(EXPECTED[name]["torn_bytes"])
+
+
+def test_traces_of_june_stand_in_results_beside_their_configuration(tmp_path):
+    shutil.copy(LOGS / "vf_eval_0_2_0" / "traces.jsonl", tmp_path / "results.jsonl")
+    (tmp_path / "config.toml").write_text('model = "fake/reasoner-1b"\n')
+    done = synthetic.capture(tmp_path, into=tmp_path / "store")
+    assert (done.formats, done.rows, done.quarantined) == (["vf-eval"], 16, 0)
+    assert synthetic.scan(tmp_path / "store").collect()["model"].unique().to_list() == ["fake/reasoner-1b"]
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if "/effective/" in name])

@@ -122,12 +122,12 @@ def test_nothing_of_the_machine_is_published(tmp_path):
 
 def test_what_a_failed_verifier_names_of_the_machine_is_masked(tmp_path):
     line = json.loads(SCORED.read_text().splitlines()[4])
-    line["verification_result_info"] = {"failure_reason": "no such file: /home/me/x.py"}
+    line["verification_result_info"] = {"failure_reason": "no such file: /home/me/x.py", "judge": "http://10.0.0.3/v1"}
     log = tmp_path / "run" / SCORED.name
     log.parent.mkdir()
     log.write_text(json.dumps(line) + "\n")
     (row,) = rows_of(log, tmp_path / "s")
-    assert json.loads(row["verification_result"]) == {"failure_reason": "no such file: [path]"}
+    assert json.loads(row["verification_result"]) == {"failure_reason": "no such file: [path]", "judge": "[address]"}
     assert json.loads(row["extra"])["verification_result_info"] == line["verification_result_info"]
 
 
@@ -140,6 +140,15 @@ def test_a_file_that_stands_there_scored_adds_no_second_rows(tmp_path):
     rows = synthetic.scan(tmp_path / "s").collect()
     assert rows.height == rows["trace_id"].n_unique() == 12
     assert rows["reward"].null_count() == 6 + 1
+
+
+def test_a_file_that_stands_there_scored_says_so_when_it_is_named_alone(tmp_path):
+    alone = SCORED.with_name(SCORED.name.replace("_verified", ""))
+    done = synthetic.capture(alone, into=tmp_path / "s")
+    assert (done.rows, done.warnings) == (
+        0,
+        [f"output: {alone.name} only adds to rollouts of other logs, and those are not here: name the run's folder"],
+    )
 
 
 def test_token_ids_go_to_the_side_table_exactly(tmp_path):

@@ -46,7 +46,8 @@ def test_facts_may_be_known_before_their_traces(tmp_path):
     run, store = tmp_path / "run", tmp_path / "store"
     effective = write(log(run, 2, which="effective"), [shipped(("t0", 0.5))])
     done = synthetic.capture(effective, into=store)
-    assert done.warnings == ["run: only what was shipped is here ('effective'); its rollouts ('all') are not"]
+    adds = "rollouts/step_2/train/effective/traces.jsonl only adds to rollouts of other logs, and those are not here"
+    assert done.warnings == [f"run: {adds}: name the run's folder"]
     assert rows(store).is_empty()
     write(log(run, 1), episodes(1))
     assert synthetic.capture(run, into=store).warnings == []

@@ -220,9 +220,17 @@ def test_traces_of_july_say_their_group_policy_and_step(tmp_path, generation, st
         assert {**made.get("info", {}), **{k: STAMPS[k] for k in STAMPS if k in line["info"]}} == line["info"]
 
 
+@pytest.mark.parametrize("generation", ["beside info", "in info"])
+def test_traces_of_july_that_were_copied_out_of_their_run_are_still_for_training(tmp_path, generation):
+    write(tmp_path / "copied" / "traces.jsonl", [stamped(TRACES[0], generation)])
+    capture(tmp_path / "copied", tmp_path / "store")
+    columns = ("framework", "framework_version", "kind", "env_name", "group_id", "policy_start")
+    assert taken(rows(tmp_path / "store"), *columns) == [("prime-rl", None, "train", "puzzles-train", "g1", 4)]
+
+
 def test_an_evaluation_of_july_is_of_the_step_that_asked_for_it(tmp_path):
     line = TRACES[0] | STAMPS | {"kind": "eval", "eval_step": 8}
-    write(log(tmp_path / "run", 8, "eval"), [line])
+    write(log(tmp_path / "run", 9, "eval"), [line])
     capture(tmp_path / "run", tmp_path / "store")
     assert taken(rows(tmp_path / "store"), "kind", "step") == [("eval", 8)]
 
@@ -314,82 +322,17 @@ def test_samples_are_rows_in_a_table_and_in_json(tmp_path, kind):
     assert [branch["num_output_tokens"] for branch in third["trajectory"]] == [3, 3]
 
 
+def test_how_a_samples_task_is_run_is_not_published(tmp_path):
+    task = {"idx": 3, "prompt": "What is 2 + 2?", "answer": "4", "level": 2, "workdir": "/home/me/work"}
+    write(tmp_path / "run" / "samples.jsonl", [branched(task=json.dumps(task))])
+    capture(tmp_path / "run", tmp_path / "store")
+    row = rows(tmp_path / "store").row(0, named=True)
+    assert json.loads(row["verification_info"]) == {"answer": "4", "level": 2}
+    assert json.loads(row["extra"])["task"] == {"idx": 3, "prompt": "What is 2 + 2?", "workdir": "/home/me/work"}
+
+
 def test_a_bad_sample_is_set_aside(tmp_path):
     bad = [sample(completion="[1]"), branched(reward="good"), branched(trajectory='[{"messages": [3]}]')]
     write(tmp_path / "run" / "samples.jsonl", [sample(), *bad])
     done = capture(tmp_path / "run", tmp_path / "store")
     assert (done.captured, done.quarantined) == (1, 3)
-
-
-# ---- 2025: Parquet
-
-
-def attempt(**more: Any) -> dict[str, Any]:
-    return {
-        "input_tokens": [1, 2],
-        "output_tokens": [3, 4, 5],
-        "input_logprobs": [0.0, 0.0],
-        "output_logprobs": [-0.5, -0.25, 0.0],
-        "prompt": "What is 2 + 2?",
-        "problem_id": "math-7",
-        "completion": "<think>two</think>4",
-        "advantages": 0.5,
-        "rewards": 0.75,
-        "task_rewards": 1.0,
-        "length_penalties": 0.25,
-        "proofs": b"\xff\x00",
-        "step": 3,
-        "target_lengths": 1000,
-        "task_type": "verifiable_math",
-        "seed": None,
-        "temperature": 0.5,
-    } | more
-
-
-def test_rows_of_2025_are_attempts_with_their_task_reward(tmp_path):
-    run = tmp_path / "run"
-    tabled(run / "step_5" / "0c5d.parquet", [attempt(), attempt(task_rewards=0.0, rewards=-0.25, advantages=-0.5)])
-    tabled(run / "step_10" / "1b7e.parquet", [attempt(step=8)])
-    done = capture(run, tmp_path / "store")
-    assert (done.captured, done.formats, done.token_rows) == (3, ["zeroband"], 0)
-    frame = rows(tmp_path / "store")
-    assert taken(frame, "step", "policy_start", "policy_end", "reward", "advantage") == [
-        (5, 3, 3, 0.75, 0.5),
-        (5, 3, 3, -0.25, -0.5),
-        (10, 8, 8, 0.75, 0.5),
-    ]
-    row = frame.row(0, named=True)
-    assert [(m["role"], m["content"]) for m in row["messages"]] == [
-        ("user", "What is 2 + 2?"),
-        ("assistant", "<think>two</think>4"),
-    ]
-    assert row["rewards"] == [{"name": "task_reward", "score": 1.0, "weight": None}]
-    assert json.loads(row["metrics"]) == {"length_penalty": 0.25, "target_length": 1000}
-    assert json.loads(row["sampling"]) == {"temperature": 0.5}
-    assert (row["task_type"], row["native_problem_id"], row["log_offset"]) == ("verifiable_math", "math-7", 0)
-    assert json.loads(row["extra"]) == {"proofs": "/wA=", "seed": None}
-
-
-def test_rows_without_text_have_no_messages_and_their_ids_are_in_the_side_table(tmp_path):
-    plain = {
-        k: v for k, v in attempt().items() if k not in {"prompt", "completion", "problem_id", "step", "proofs", "seed"}
-    }
-    tabled(tmp_path / "run" / "step_0" / "a.parquet", [plain, plain | {"output_logprobs": None}])
-    done = capture(tmp_path / "run", tmp_path / "store")
-    assert (done.rows, done.token_rows) == (2, 2)
-    frame = rows(tmp_path / "store")
-    assert taken(frame, "messages", "text_form", "num_turns", "text_key") == [([], None, 0, None)] * 2
-    first, second = synthetic.tokens(tmp_path / "store").collect().to_dicts()
-    assert first["row_id"] == frame["row_id"][0]
-    assert (first["token_ids"], first["mask"]) == ([[1, 2], [3, 4, 5]], [[False] * 2, [True] * 3])
-    assert (first["logprobs"], second["logprobs"]) == ([[], [-0.5, -0.25, 0.0]], None)
-    assert not any(name in str(frame["extra"].to_list()) for name in ("input_tokens", "output_logprobs"))
-
-
-def test_a_table_that_is_cut_is_refused(tmp_path):
-    run = tmp_path / "run"
-    path = tabled(run / "step_5" / "0c5d.parquet", [attempt()])
-    tabled(run / "step_6" / "1b7e.parquet", [attempt()])
-    path.write_bytes(path.read_bytes()[:-40])
-    done = synthetic.capture(run, into=tmp_path / "store")
-    assert (done.captured, len(done.refused)) == (1, 1)

@@ -15,6 +15,7 @@ from synthetic.formats.private import masked, public_errors, public_name
         ("at ::1 and 2001:db8::1:8000", "at [address] and [address]"),
         ("host gpu17.mycluster.company.com", "host [address]"),
         ("open 'data/alice/secret.json'", "open '[path]'"),
+        ("couldn't open b'data/alice/secret.json'", "couldn't open b'[path]'"),
         ("$HOME/.cache/hf", "[path]"),
         ("in </home/alice/x.py>", "in <[path]>"),
         ("'/home/alice/My Documents/secret plan.txt'", "'[path]'"),
@@ -28,7 +29,14 @@ def test_what_points_into_somebodys_machine_is_masked(text, public):
 
 
 @pytest.mark.parametrize(
-    "text", ["expected 3 of 4 values, got 2.5", "HTTP 503", "ValueError: x is not 1/2", "std::vector"]
+    "text",
+    [
+        "expected 3 of 4 values, got 2.5",
+        "HTTP 503",
+        "ValueError: x is not 1/2",
+        "std::vector",
+        "It isn't 1/2, doesn't fit",
+    ],
 )
 def test_ordinary_words_stay(text):
     assert masked(text) == text

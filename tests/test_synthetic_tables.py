@@ -118,6 +118,15 @@ def test_every_line_can_be_made_again_from_its_rows(folder):
         assert again == as_read(line)
 
 
+@pytest.mark.parametrize("folder", ["synthetic_1_sft", "synthetic_2", "synthetic_2_sft"])
+def test_a_table_named_by_its_dataset_by_its_folder_and_by_its_file_is_one(folder, tmp_path):
+    synthetic.capture(LOGS / folder, into=tmp_path / "s")
+    rows = synthetic.scan(tmp_path / "s").collect().height
+    synthetic.capture(LOGS / folder / "data", into=tmp_path / "s")
+    synthetic.capture(LOGS / folder / PARQUET, into=tmp_path / "s")
+    assert synthetic.scan(tmp_path / "s").collect().height == rows
+
+
 def test_a_mean_is_no_responses_own_reward_unless_there_is_one_response():
     rows = [row for _, given in parsed("synthetic_2") for row in given]
     assert [(row["reward"], told(row)["mean"]) for row in rows if row["model"] == Q32] == [(None, 0.75)] * 4

@@ -168,14 +168,16 @@ def test_another_score_is_another_attempt(tmp_path):
 
 
 def test_reward_columns_are_numbers_with_the_name_of_one(tmp_path):
-    row = row_of(tmp_path, my_reward=0.25, format_reward_func=None, similarity=0.5, format="markdown", n=3)
+    more = {"similarity": 0.5, "information_gain": 0.5, "format": "markdown", "n": 3}
+    row = row_of(tmp_path, my_reward=0.25, format_reward_func=None, **more)
     assert [(scorer["name"], scorer["score"]) for scorer in row["rewards"]] == [
         ("accuracy_reward", 1.0),
         ("my_reward", 0.25),
         ("format_reward_func", None),
     ]
     assert row["reward"] == 1.25
-    assert (row["metrics"], row["verification_result"]) == ({"n": 3, "similarity": 0.5}, {"format": "markdown"})
+    assert row["metrics"] == {"n": 3, "similarity": 0.5, "information_gain": 0.5}
+    assert row["verification_result"] == {"format": "markdown"}
 
 
 @pytest.mark.parametrize(

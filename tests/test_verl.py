@@ -143,10 +143,10 @@ def test_acc_is_the_verdict_where_it_says_right_or_wrong(tmp_path, acc, verdict,
 
 
 def test_text_that_reads_as_a_number_is_a_score_only_under_the_name_of_one(tmp_path):
-    row = row_of(tmp_path, acc="0.5", pred="280", overlong="True", num_turns=3)
+    row = row_of(tmp_path, acc="0.5", pred="280", overlong="True", num_turns=3, index=17, seed=42)
     assert scores(row) == {"score": 1.0, "acc": 0.5}
     assert row["verification_result"] == {"pred": "280"}
-    assert row["metrics"] == {"num_turns": 3, "overlong": "True"}
+    assert row["metrics"] == {"num_turns": 3, "overlong": "True", "index": 17, "seed": 42}
 
 
 @pytest.mark.parametrize("more", [{"error": "connection to 10.1.2.3:8000 lost"}, {"timeout": True}])
@@ -188,7 +188,11 @@ def test_two_equal_lines_are_two_attempts(tmp_path):
         ("run/rollout_data/3.jsonl", 3, {"reward": 1.0}, "train"),
         ("run/validation_data/3.jsonl", 3, {}, "eval"),
         ("dumps-of-val/3.jsonl", 3, {}, "eval"),
+        ("run/test_data/3.jsonl", 3, {}, "eval"),
+        ("test-grpo-qwen/3.jsonl", 3, {}, "train"),
+        ("test-grpo-qwen/3.jsonl", 3, {"reward": 1.0}, "eval"),
         ("run/3.jsonl", 3, {"reward": 1.0}, "eval"),
+        ("run/3.jsonl", 3, {"reward": 0.5}, "train"),
         ("run/3.jsonl", 3, {}, "train"),
         ("run/rollout/0.jsonl", 0, {}, "eval"),
     ],

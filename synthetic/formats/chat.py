@@ -10,7 +10,7 @@ from typing import Any, TypeGuard  # Any: JSON values
 
 import msgspec
 
-from synthetic.formats.attempt import add, right, score, text
+from synthetic.formats.attempt import add, right, score, text, told
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import fields, value
 from synthetic.formats.messages import take, take_message, take_tools
@@ -67,7 +67,9 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
             if isinstance(left[name], str):
                 del left[name]
     if isinstance(left.get("metadata"), dict):
-        row["metadata"] = left.pop("metadata") or None
+        row["metadata"] = told("metadata", left["metadata"]) or None
+        if row["metadata"] == (left["metadata"] or None):
+            del left["metadata"]
     take(left, row, env_id="env_id", source="source", domain="domain", finish_reason="finish_reason")
     if "env_id" not in row:
         take(left, row, env_id="environment")

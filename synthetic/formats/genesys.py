@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any  # JSON values
 
 from synthetic.formats import literal
-from synthetic.formats.attempt import add, message, refuse_long, score, text
+from synthetic.formats.attempt import add, message, refuse_long, score, text, told
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
 from synthetic.formats.line import Fields, fields, keys, value
-from synthetic.formats.private import masked, public_errors, public_name, public_sampling
+from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.formats.tokens import arrays_of
 from synthetic.record import row_id
 
@@ -120,13 +120,12 @@ def take_score(left: dict[str, Any], name: str = "score") -> dict[str, Any]:
         if left[name] is None or left[name] == row["reward"]:
             del left[name]
     if "verification_result_info" in left:
-        row["verification_result"] = said = literal.read(left["verification_result_info"])
+        said = literal.read(left["verification_result_info"])
         why = text(said.get("failure_reason")) if isinstance(said, dict) else None
         if why and row["reward"] is None:
             row |= {"ok": False, "errors": public_errors([{"type": "VerificationFailed", "message": why}])}
-        if why and masked(why) != why:  # an exception's words, and what they name of the machine
-            row["verification_result"] = said | {"failure_reason": masked(why)}
-        else:
+        row["verification_result"] = told("verification_result_info", said)  # may name things of the machine
+        if row["verification_result"] == said:
             del left["verification_result_info"]
     return row
 

@@ -7,7 +7,7 @@ lists, words) is no verdict: numbers go to `rewards`, and everything that a scor
 from collections.abc import Mapping, Sequence
 from typing import Any  # JSON values
 
-from synthetic.formats.attempt import score
+from synthetic.formats.attempt import score, told
 from synthetic.formats.format import BadLine
 from synthetic.record import Json
 
@@ -15,7 +15,10 @@ LETTERS = {"C": True, "I": False}
 
 
 def take_scores(left: dict[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns from a sample's `scores`: scorers, verdict and reward, and all that was said, but for `history`."""
+    """Columns from a sample's `scores`: scorers, verdict and reward, and all that was said, but for `history`.
+
+    Paths and addresses are masked in what was said; what was masked stays in `left` as it was.
+    """
     scores = {name: said for name, said in table(left.get("scores")).items() if isinstance(said, dict)}
     rewards: list[dict[str, Any]] = []
     for name, said in scores.items():
@@ -25,13 +28,18 @@ def take_scores(left: dict[str, Any], head: Mapping[str, Any]) -> dict[str, Any]
             for part, one in parts.items()
         ]
     letters = {LETTERS.get(said["value"]) for said in scores.values() if said.get("value") in ("C", "I", "P", "N")}
-    if "scores" in left and len(scores) == len(left["scores"] or ()):
-        left["scores"] = {name: {"history": said.pop("history")} for name, said in scores.items() if "history" in said}
+    public = {}
+    for name, said in scores.items():
+        words = {key: given for key, given in said.items() if key != "history"}
+        public[name] = {key: told(key, given) for key, given in words.items()}
+        left["scores"][name] = {key: said[key] for key in said if key not in words or public[name][key] != words[key]}
+        if not left["scores"][name]:
+            del left["scores"][name]
     return {
         "recorded_verdict": letters.pop() if len(letters) == 1 else None,
         "rewards": rewards or None,
         "reward": _chosen(scores, rewards, head),
-        "verification_result": scores or None,
+        "verification_result": public or None,
     }
 
 

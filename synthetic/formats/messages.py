@@ -11,7 +11,7 @@ from synthetic.formats.format import BadLine
 from synthetic.formats.private import public_name
 from synthetic.record import Json, canonical_json
 
-NAMES = frozenset("env_id env_name run_id agent stop_condition".split())
+NAMES = frozenset("env_id env_name run_id agent stop_condition source".split())
 """Columns that a log may fill with a path or an address."""
 
 

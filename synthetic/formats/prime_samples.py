@@ -23,6 +23,7 @@ from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, rea
 from synthetic.formats.line import fields, keys, value
 from synthetic.formats.messages import take, take_message
 from synthetic.formats.records import Whole, one_line, open_log
+from synthetic.formats.verifiers import RUNNING
 from synthetic.record import Json
 
 _NAMED = re.compile(r".+\.(parquet|json|jsonl)(\.gz|\.zst)?", re.DOTALL)
@@ -124,7 +125,7 @@ def _branches(left: dict[str, Any], branches: list[dict[str, Any]], source: Sour
         row["native_problem_id"] = str(left.pop("problem_id"))
     task = given if isinstance(given := left.get("task"), dict) else {}
     row["ground_truth"] = text(task.get("answer")) or None
-    row["verification_info"] = left.pop("task") if task else None
+    row["verification_info"] = {key: task.pop(key) for key in task.keys() - RUNNING} or None  # folders, images stay
     row["reward"] = score(left.pop("reward", None))
     row["metrics"] = left.pop("metrics") if isinstance(left.get("metrics"), dict) and left["metrics"] else None
     advantage = score(left.get("advantage"))

@@ -20,6 +20,7 @@ from synthetic.formats.genesys import take_response, take_score, take_task
 from synthetic.formats.line import keys, value
 from synthetic.formats.messages import take_message
 from synthetic.formats.private import public_name
+from synthetic.record import canonical_json, digest
 
 NAMES = re.compile(r".+\.(jsonl|parquet)(\.gz|\.zst)?")
 
@@ -82,6 +83,8 @@ def _conversation(left: dict[str, Any], source: Source, place: Place, parsed: Pa
     row = take_task(left) | take_score(left, "reward" if "reward" in left else "score")
     if isinstance(left.get("response_id"), str):
         row |= {"framework": "synthetic-1", "trace_id": left.pop("response_id")}
+    else:
+        row["trace_id"] = _id(row, messages)
     add(parsed, source, place, messages, prompted, **{"framework": "synthetic-2", "verifier": None} | row)
 
 
@@ -104,12 +107,18 @@ def _task(left: dict[str, Any], source: Source, place: Place, parsed: Parsed) ->
         for index, response in enumerate(responses):
             said = [message("user", prompt), *([] if response is None else [message("assistant", response)])]
             row = task | scored | {"model": public_name(model), "sample_index": index}
-            add(parsed, source, place, said, 1, index=len(parsed.rows), **row)
+            add(parsed, source, place, said, 1, trace_id=_id(row, said), **row)
         del left[column]
         if mean == left.get(model + MEAN):
             left.pop(model + MEAN, None)
     if not parsed.rows:
         raise BadLine("a task without a response of any model")
+
+
+def _id(row: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+    """The id of a response that has none: the same in every copy of the table, however it is cut into files."""
+    named = [row.get(column) for column in ("native_problem_id", "model", "sample_index")]
+    return digest(canonical_json(["synthetic-2", *named, messages]))
 
 
 FORMAT = Format(

@@ -27,7 +27,7 @@ KEYS = frozenset(("step", "prompt", "completion"))
 
 _FILE = re.compile(r"completions_\d+\.parquet")
 
-REWARD = re.compile(r"reward|accuracy|format", re.IGNORECASE)
+REWARD = re.compile(r"reward|accuracy|(?<![a-z])format", re.IGNORECASE)
 """TRL does not say which of its columns are reward functions: those of numbers with such a name are."""
 
 AGAIN = "synthetic:again"

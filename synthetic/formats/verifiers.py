@@ -32,6 +32,9 @@ TRUNCATED = frozenset(
 )
 """Stop conditions that cut a rollout short, in 0.4's words and in those before it."""
 
+STAMPED = frozenset("kind group_id policy_version".split())
+"""Beside `env_name`, what only prime-rl says of a trace."""
+
 # A task's fields that say how to run it; every other field is the task's own and goes to verification_info.
 RUNNING = frozenset(
     "idx id name description prompt system_prompt image workdir agent_user skills network_allow network_block"
@@ -101,8 +104,7 @@ def _trace_rows(
     row = dict(common)
     if "run_id" not in row:
         _take_run(left, row)  # 0.3 wrote `run` on the trace
-    if row["framework"] == "prime-rl":
-        _take_stamps(left, row)
+    _take_stamps(left, row)
     take(left, row, trace_id="id", stop_condition="stop_condition")
     take(left, row, verifier_version=("verifiers", "version"))
     take(left, row, agent=("agent", "name"))
@@ -260,8 +262,15 @@ def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
 
 
 def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
-    """What prime-rl stamps on a trace: in July 2026 all that episodes say now, first beside `info` and then in it."""
+    """What prime-rl stamps on a trace: in July 2026 all that episodes say now, first beside `info` and then in it.
+
+    A log that was copied out of its run looks like one of vf-eval's: there the stamps tell whose it is.
+    """
     info = given if isinstance(given := left.get("info"), dict) else {}
+    if row["framework"] != "prime-rl" and any("env_name" in at and STAMPED & at.keys() for at in (left, info)):
+        row["framework"] = "prime-rl"
+    if row["framework"] != "prime-rl":
+        return
     for stamps in (left, info):
         if (kind := stamps.get("kind")) in {"train", "eval"}:
             row["kind"] = kind
@@ -270,8 +279,8 @@ def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
             take(stamps, row, of=(int,), policy_start="policy_version")
     if "step" not in row:
         dispatch = given if isinstance(given := info.get("dispatch"), dict) else {}
-        step = next((at for at in (dispatch.get("step"), left.get("eval_step")) if isinstance(at, int)), None)
-        row |= {"step": step} if step is not None else {}
+        take(dict(dispatch), row, of=(int,), step="step")
+    take(dict(left), row, of=(int,), step="eval_step")  # the path has the step at which a slow evaluation ended
 
 
 def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = False) -> dict[str, Any] | None:

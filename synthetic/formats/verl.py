@@ -21,14 +21,17 @@ KEYS = frozenset(("input", "output", "score", "step"))
 _FILE = re.compile(r"\d+\.jsonl(\.gz|\.zst)?")
 _UID = re.compile(r"(.+)_(\d+)_(0|[1-9]\d*)", re.DOTALL)
 
-EVAL = frozenset("val valid validation eval evals evaluation test".split())
+EVAL = frozenset("val valid validation eval evals evaluation".split())
 TRAIN = frozenset("rollout rollouts train training".split())
-PLAIN = EVAL | TRAIN | frozenset("data dir dump dumps dumped generation generations sample samples log logs".split())
+NEUTRAL = frozenset("data dir dump dumps dumped generation generations sample samples log logs".split())
+PLAIN = EVAL | TRAIN | NEUTRAL | {"test"}
 """A folder whose name is made of these words only is named for what it holds; its run is the folder above."""
 
 # numpy's scalars are written as text (`"0.5"`), and so is what a scorer read in an answer (`"280"`): the name tells.
 _SCORER = re.compile(r"acc|score|reward|correct|format|match|pass|bonus|penalty|overlong", re.IGNORECASE)
-_MEASURE = re.compile(r"(^|_)(overlong|timeout|num|len|length|tokens?|turns?|time|seconds|count)(_|$)", re.IGNORECASE)
+_MEASURE = re.compile(
+    r"(^|_)(overlong|timeout|num|len|length|tokens?|turns?|time|seconds|count|index|idx|id|seed)(_|$)", re.IGNORECASE
+)
 
 
 def find(path: Path) -> Source | None:
@@ -37,9 +40,11 @@ def find(path: Path) -> Source | None:
         return None
     folder = path.parent
     words = set(re.findall(r"[a-z]+", folder.name.lower()))
-    root = folder.parent if words and words <= PLAIN and folder.parent.name else folder
+    plain = bool(words) and words <= PLAIN
+    root = folder.parent if plain and folder.parent.name else folder
     facts = {"framework": "verl", "run_name": readable(root.name)}
-    kind = "eval" if words & EVAL else "train" if words & TRAIN else None
+    # A run may be called a test (`test-grpo`): only a folder that is named for what it holds means the split.
+    kind = "eval" if words & EVAL or (plain and "test" in words) else "train" if words & TRAIN else None
     return Source(path, root, FORMAT, facts=facts | ({"kind": kind} if kind else {}))
 
 
@@ -59,8 +64,9 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     gts = left.pop("gts", None)
     messages, begun = template.messages(asked)
     step = take_step(left)
+    repeated = "reward" in left and left["reward"] == left["score"]  # as validations do
     # Training starts at step 1; a validation before it is dumped as step 0.
-    kind = "eval" if step == 0 else source.facts.get("kind") or ("eval" if "reward" in left else "train")
+    kind = "eval" if step == 0 else source.facts.get("kind") or ("eval" if repeated else "train")
     group = digest(canonical_json([source.run, kind, step, asked, gts]))
     columns: dict[str, Any] = {"kind": kind, "step": step, "group_id": group, "ground_truth": text(gts)}
     columns |= _named(left) | _judged(left) | _scored(left) | _said(left)

@@ -1,6 +1,7 @@
 """The output of verifiers' vf-eval, 0.2 to 0.4.
 
-A folder with `traces.jsonl` and the configuration that made it.
+A folder with `traces.jsonl` and the configuration that made it. In June 2026 it was `results.jsonl`, as before 0.2, but
+beside `config.toml`.
 """
 
 import json
@@ -17,7 +18,8 @@ from synthetic.formats.private import public_name
 
 def find(path: Path) -> Source | None:
     """The source that a `traces.jsonl` is, with what its configuration says and its lines may not."""
-    if path.name not in {"traces.jsonl", "traces.jsonl.gz", "traces.jsonl.zst"}:
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    if name != "traces.jsonl" and not (name == "results.jsonl" and (path.parent / "config.toml").is_file()):
         return None
     facts = {"framework": "verifiers", "kind": "eval", "run_name": readable(path.parent.name)}
     return Source(path, path.parent, FORMAT, facts=facts | _configured(path.parent))
@@ -47,7 +49,7 @@ FORMAT = Format(
     name="vf-eval",
     title="verifiers' vf-eval, 0.2 to 0.4",
     detected_by="Episode (`traces`) or Trace (`nodes`, `rewards`) lines",
-    looked_for="traces.jsonl",
+    looked_for="traces.jsonl; results.jsonl beside config.toml",
     find=find,
     recognises=verifiers.recognises,
     parse=verifiers.parse,
