@@ -295,3 +295,15 @@ def test_the_content_hash_does_not_see_provenance_keys_and_where_a_trace_was_met
 )
 def test_the_content_hash_sees_every_other_change(change):
     assert content_hash(row(**change)) != content_hash(row())
+
+
+def test_keys_stay_what_they_were():
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2}'}}
+    asked = {"role": "user", "content": "Wie viel ist 2 + 2? \u2192", "reasoning_content": None, "tool_calls": None}
+    wrote = {"role": "assistant", "content": "<think>zwei\nund</think> 4", "tool_calls": [call], "name": None}
+    assert text_key([wrote]) == "32dd1cd5c2c8a21e1b454de2c93bfaf0"
+    assert prompt_key([asked]) == "0e95d40a97b4bf20ca75b79b304b33bc"
+    assert problem(prompt=[asked], ground_truth="4") == "c36cf4ee0e64a79760291af94d75395c"
+    many = row(messages=[asked, wrote], reward=0.25, generated_at=datetime(2026, 11, 23, 1, 2, 3, 450, tzinfo=UTC))
+    many |= {"rewards": [{"name": "correct", "score": 0.25, "weight": 1.0}], "verification_info": '{"answer":"4"}'}
+    assert content_hash(many) == "db4c202201f14b133f92cad43ced3f5c"
