@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from synthetic.formats.verifiers import TOKENS
+from synthetic.formats.episode import TOKENS
 
 Rows = list[dict[str, Any]]
 

@@ -8,7 +8,8 @@ import pytest
 
 import synthetic
 from synthetic.cli import main
-from synthetic.formats.verifiers import TOKENS, paths
+from synthetic.formats.episode import TOKENS
+from synthetic.formats.verifiers import paths
 from tests.episodes import episode, node, trace, write
 
 LOGS = Path(__file__).parent / "logs"

@@ -7,9 +7,10 @@ can also be captured later. Exactly: one list per message, and what has another 
 from collections.abc import Mapping, Sequence
 from typing import Any  # JSON values
 
+from synthetic.formats.episode import TOKENS
 from synthetic.formats.format import Place, Source
 from synthetic.formats.line import Fields, fields, objects, value
-from synthetic.formats.verifiers import TOKENS, paths
+from synthetic.formats.verifiers import paths
 from synthetic.record import Json, canonical_json, row_id, schema
 
 OF_POLICY = ("token_ids", "mask", "is_content", "logprobs")

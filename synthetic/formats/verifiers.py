@@ -16,16 +16,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any  # JSON values
 
 from synthetic.formats.attempt import score as number
-from synthetic.formats.format import TEXT_BYTES, BadLine, Parsed, Place, Source
-from synthetic.formats.line import Fields, fields, keys, moment, objects, value
+from synthetic.formats.episode import decoded
+from synthetic.formats.format import BadLine, Parsed, Place, Source
+from synthetic.formats.line import keys, moment, value
 from synthetic.formats.messages import take, take_message, take_tools
 from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.record import Json, canonical_json, problem_id, row_id
-
-TOKENS = frozenset(
-    "token_ids mask is_content logprobs advantages reference_logprobs trainer_logprobs entropies loss_weights".split()
-)
-"""Members of a node that hold a value per token."""
 
 TRUNCATED = frozenset(
     "max_turns max_input_tokens max_output_tokens max_total_tokens compaction_failed context_length".split()
@@ -50,57 +46,42 @@ def recognises(line: bytes) -> bool:
 
 def parse(line: bytes, source: Source, place: Place) -> Parsed:
     """The rows of an Episode or Trace line. Raises `BadLine`, or `ValueError` where strict JSON fails."""
-    episode = fields(line)
-    if "traces" in episode:
-        rest, traces = _decoded(episode, but=("traces",)), objects(episode["traces"])
-    elif "nodes" in episode:
-        rest, traces = {}, [episode]
-    else:
-        raise BadLine("neither an episode (no 'traces') nor a trace (no 'nodes')")
+    whole = decoded(line)
+    is_episode = "traces" in whole
+    rest: dict[str, Any] = whole if is_episode else {}
+    traces = whole.pop("traces") if is_episode else [whole]
 
-    if len(line) > TEXT_BYTES:
-        _refuse_long(rest, traces)
     common = dict(source.facts) | {"text_form": "native"}
     _take_run(rest, common)
     take(rest, common, episode_id="id", group_id=("group", "id"))
-    given = ["task" in trace and "task" in rest and bytes(trace["task"]) == bytes(episode["task"]) for trace in traces]
-    if not all(given):  # an agent has a task of its own, or none
-        given = [False] * len(traces)
-    task = _take_task(rest, common, leave=not all(given))
+    same = all("task" in trace and trace["task"] == rest.get("task") for trace in traces)  # else agents have their own
+    for table in (rest, *traces):
+        if "task" in table and (table is rest or not same):
+            table["task"] = value(table["task"])
+    task = _take_task(rest, common, leave=not same)
 
     parsed = Parsed()
-    left = [_trace_rows(trace, common, task, same, parsed) for trace, same in zip(traces, given, strict=True)]
+    for trace in traces:
+        if same:
+            trace.pop("task", None)
+        _take_trace(trace, common, task, parsed)
     if not traces:
         _failed_before_any_trace(rest, common, task, parsed)
     elif rest.get("ok") is False and all(_is_ok(trace) for trace in traces):
         _fail(parsed.rows, rest.get("errors") or [])
 
-    parsed.rows[0]["extra"] = rest | {"traces": left} if "traces" in episode else left[0]
+    parsed.rows[0]["extra"] = rest | {"traces": traces} if is_episode else whole
     return parsed
-
-
-def _refuse_long(rest: Mapping[str, Any], traces: Sequence[Fields]) -> None:
-    """Raise `BadLine` if what is not token arrays is more than a line may hold."""
-    size = len(canonical_json(rest))
-    for trace in traces:
-        size += sum(len(memoryview(raw)) for key, raw in trace.items() if key != "nodes")
-        for node in objects(trace["nodes"]) if "nodes" in trace else ():
-            size += sum(len(memoryview(raw)) for key, raw in node.items() if key not in TOKENS)
-    if size > TEXT_BYTES:
-        raise BadLine(f"{size / 1e6:,.0f} MB of text in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")
 
 
 # ---- one trace
 
 
-def _trace_rows(
-    trace: Fields, common: Mapping[str, Any], task: dict[str, Any] | None, same_task: bool, parsed: Parsed
-) -> dict[str, Any]:
-    """Add the trace's rows to `parsed`; give what is left of it."""
-    if "nodes" not in trace:
+def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str, Any] | None, parsed: Parsed) -> None:
+    """Add the trace's rows to `parsed`; what has no column stays in `left`."""
+    if "nodes" not in left:
         raise BadLine("a trace has no nodes")
-    nodes = objects(trace["nodes"])
-    left = _decoded(trace, but=("nodes", "task") if same_task else ("nodes",))
+    nodes = left["nodes"]
     row = dict(common)
     if "run_id" not in row:
         _take_run(left, row)  # 0.3 wrote `run` on the trace
@@ -116,7 +97,7 @@ def _trace_rows(
     _identify(row, task, row["trace_id"])
 
     calls = [call for call in left.get("calls") or [] if isinstance(call, dict)]
-    row["ok"] = _is_ok(trace)
+    row["ok"] = _is_ok(left)
     row["errors"] = _errors(left.get("errors") or [])
     row["metrics"] = left.pop("metrics") if _is_table(left.get("metrics")) else None
     row["tools"] = take_tools(left)
@@ -130,16 +111,15 @@ def _trace_rows(
     sampling = next((call["sampling"] for call in reversed(calls) if call.get("sampling")), None)
     row["sampling"] = public_sampling(sampling or agent.get("sampling") or {}) or None
 
-    messages, left_nodes = _take_messages(nodes)
-    left["nodes"] = left_nodes
+    messages = [_take_message(node) for node in nodes]
     trainable = speaker.get("trainable") if isinstance(speaker.get("trainable"), bool) else None
-    rejected = _rejected(left_nodes)
+    rejected = _rejected(nodes)
     limits = TRUNCATED
-    if "calls" not in trace:  # 0.2: finish_reason and usage stand on the nodes
+    if "calls" not in left:  # 0.2: finish_reason and usage stand on the nodes
         limits |= {"harness_timeout"}
-        calls = [node | {"node": i} for i, node in enumerate(left_nodes) if node.get("sampled") is True]
-    for branch, path in enumerate(paths(left_nodes) or [()]):
-        sampled = [i for i, node in enumerate(path) if left_nodes[node].get("sampled") is True]
+        calls = [node | {"node": i} for i, node in enumerate(nodes) if node.get("sampled") is True]
+    for branch, path in enumerate(paths(nodes) or [()]):
+        sampled = [i for i, node in enumerate(path) if nodes[node].get("sampled") is True]
         parsed.sampled.append(sampled)
         parsed.rows.append(
             row
@@ -153,7 +133,6 @@ def _trace_rows(
             }
             | _ending(calls, path, row.get("stop_condition") in limits)
         )
-    return left
 
 
 def _rejected(nodes: Sequence[Mapping[str, Any]]) -> set[int]:
@@ -228,12 +207,11 @@ def _fail(rows: list[dict[str, Any]], errors: list[Any]) -> None:
         row |= {"ok": False, "errors": [*(row["errors"] or []), *(_errors(errors) or [])] or None}
 
 
-def _is_ok(trace: Fields) -> bool:
+def _is_ok(trace: Mapping[str, Any]) -> bool:
     """What the trace says; 0.2 did not say, but whether it was completed, and with which errors."""
     if "ok" in trace:
-        return value(trace["ok"]) is True
-    completed = "is_completed" not in trace or value(trace["is_completed"]) is True
-    return completed and not ("errors" in trace and value(trace["errors"]))
+        return trace["ok"] is True
+    return trace.get("is_completed", True) is True and not trace.get("errors")
 
 
 def _errors(errors: list[Any]) -> list[dict[str, Any]] | None:
@@ -241,10 +219,6 @@ def _errors(errors: list[Any]) -> list[dict[str, Any]] | None:
 
 
 # ---- taking
-
-
-def _decoded(members: Fields, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {key: value(raw) for key, raw in members.items() if key not in but}
 
 
 def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
@@ -344,16 +318,10 @@ def _take_rewards(left: dict[str, Any]) -> tuple[float | None, list[dict[str, An
     return (total if math.isfinite(total) else None), scorers
 
 
-def _take_messages(nodes: list[Fields]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Messages as the record holds them, and what is left of each node."""
-    messages, left = [], []
-    for node in nodes:
-        rest = {key: value(raw) for key, raw in node.items() if key not in TOKENS}
-        if not isinstance(rest.get("message"), dict):
-            raise BadLine("a node has no message")
-        messages.append(take_message(rest["message"]))
-        left.append(rest)
-    return messages, left
+def _take_message(node: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(node.get("message"), dict):
+        raise BadLine("a node has no message")
+    return take_message(node["message"])
 
 
 def _is_table(candidate: Json) -> bool:

@@ -1,0 +1,146 @@
+"""A line of verifiers or prime-rl, decoded but for its token arrays: an Episode with its traces, or one bare Trace.
+
+Token arrays are most of a training log's bytes. One decoder knows the keys that such lines have had, builds what they
+hold and skips token arrays, all in one scan. If what it found is, written again, the line byte for byte, then nothing
+was missed: no key that it does not know, none that stands twice. Any other line is taken apart level by level, which
+is slower and knows no keys. Both ways give the same.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, cast  # Any: JSON values
+
+import msgspec
+
+from synthetic.formats.bounds import LARGE_BYTES, too_deep
+from synthetic.formats.format import TEXT_BYTES, BadLine
+from synthetic.formats.line import Fields, Raw, fields, objects, value
+
+
+class _Node(TypedDict, total=False):
+    """A message of a trace. What is `Raw` is skipped."""
+
+    parent: Any
+    semantic_parents: Any
+    message: Any
+    sampled: Any
+    timestamp: Any
+    finish_reason: Any
+    usage: Any
+    tools: Any
+    token_ids: Raw
+    mask: Raw
+    is_content: Raw
+    logprobs: Raw
+    advantages: Raw
+    reference_logprobs: Raw
+    trainer_logprobs: Raw
+    entropies: Raw
+    loss_weights: Raw
+
+
+class _Trace(TypedDict, total=False):
+    task: Raw
+    nodes: list[_Node]
+    version: Any
+    id: Any
+    verifiers: Any
+    agent: Any
+    tools: Any
+    calls: Any
+    mm_token_type_id_map: Any
+    request_rewrites: Any
+    response_rewrites: Any
+    rewards: Any
+    metrics: Any
+    info: Any
+    extra_usage: Any
+    is_completed: Any
+    ok: Any
+    stop_condition: Any
+    is_timeout: Any
+    errors: Any
+    timing: Any
+    num_input_tokens: Any
+    num_output_tokens: Any
+    num_total_tokens: Any
+    run: Any
+    runtime: Any
+
+
+class _Line(_Trace, total=False):
+    """An Episode, or a Trace alone: what they say of themselves has the same names."""
+
+    traces: list[_Trace]
+    env: Any
+    group: Any
+
+
+TOKENS = frozenset(name for name, of in _Node.__annotations__.items() if of is Raw)
+"""Members of a node that hold a value per token."""
+
+_line = msgspec.json.Decoder(_Line)
+_encode = msgspec.json.Encoder().encode
+
+
+def decoded(line: bytes) -> dict[str, Any]:
+    """The line without token arrays. Each `task`, the episode's and the traces', is left as it stands (`Raw`).
+
+    `traces`, or `nodes` where the line is a bare trace, are lists of objects. Raises `BadLine` for any other line, for
+    a key that stands twice and for too much text, and as msgspec does where strict JSON fails.
+    """
+    return at_once(line) or level_by_level(line)
+
+
+def at_once(line: bytes) -> dict[str, Any] | None:
+    """The line, if one scan finds all of it; else None."""
+    if len(line) > LARGE_BYTES:
+        return None
+    try:
+        found = cast("dict[str, Any]", _line.decode(line))
+        if _encode(found) != line or ("traces" in found) == ("nodes" in found) or too_deep(found):
+            return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    for trace in found.get("traces", (found,)):
+        for node in trace.get("nodes", ()):
+            for name in TOKENS & node.keys():
+                del node[name]
+    return found
+
+
+def level_by_level(line: bytes) -> dict[str, Any]:
+    """The line, whatever its keys and layout. Raises as `decoded`."""
+    whole = fields(line)
+    if "traces" in whole:
+        traces, rest = objects(whole["traces"]), {key: raw for key, raw in whole.items() if key != "traces"}
+    elif "nodes" in whole:
+        traces, rest = [whole], {}
+    else:
+        raise BadLine("neither an episode (no 'traces') nor a trace (no 'nodes')")
+    if len(line) > TEXT_BYTES:
+        _refuse_long(rest, traces)
+    values = [_trace(trace) for trace in traces]
+    return _values(rest) | {"traces": values} if "traces" in whole else values[0]
+
+
+def _trace(members: Fields) -> dict[str, Any]:
+    found = _values({key: raw for key, raw in members.items() if key != "nodes"})
+    if "nodes" in members:
+        nodes = objects(members["nodes"])
+        found["nodes"] = [{key: value(raw) for key, raw in node.items() if key not in TOKENS} for node in nodes]
+    return found
+
+
+def _values(members: Fields) -> dict[str, Any]:
+    return {key: raw if key == "task" else value(raw) for key, raw in members.items()}
+
+
+def _refuse_long(rest: Fields, traces: Sequence[Fields]) -> None:
+    """Raise `BadLine` if what is not token arrays is more than a line may hold."""
+    size = sum(len(memoryview(raw)) for raw in rest.values())
+    for trace in traces:
+        size += sum(len(memoryview(raw)) for key, raw in trace.items() if key != "nodes")
+        for node in objects(trace["nodes"]) if "nodes" in trace else ():
+            size += sum(len(memoryview(raw)) for key, raw in node.items() if key not in TOKENS)
+    if size > TEXT_BYTES:
+        raise BadLine(f"{size / 1e6:,.0f} MB of text in one line; more than {TEXT_BYTES / 1e6:,.0f} is no rollout")

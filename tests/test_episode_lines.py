@@ -1,0 +1,104 @@
+"""Lines are decoded in one scan where that loses nothing, and then it gives what taking them apart gives."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthetic.formats.episode import TOKENS, at_once, decoded, level_by_level
+from synthetic.formats.format import BadLine
+from synthetic.formats.line import repaired
+from tests.episodes import episode, node, trace
+
+LOGS = Path(__file__).parent / "logs"
+SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
+ROLLOUTS = sorted(
+    path
+    for top in (LOGS, SAMPLES)
+    for pattern in ("**/traces.jsonl", "**/stream/*.jsonl")
+    for path in top.glob(pattern)
+)
+
+
+def exact(decoded_line):
+    """What was decoded, so that 1, 1.0 and true are three values and keys have an order."""
+    return msgspec.json.encode(decoded_line, order="sorted")
+
+
+def compact(line, **layout):
+    return json.dumps(line, **{"separators": (",", ":"), "ensure_ascii": False} | layout).encode("utf-8", "replace")
+
+
+ARRAYS = {"token_ids": [5, 6], "mask": [True, False], "logprobs": [-0.5, 1e-7]}
+PLAIN = episode("e", trace("t", nodes=[node("user", "q") | ARRAYS, node("assistant", "ä\n→", parent=0) | ARRAYS]))
+
+
+@pytest.mark.parametrize("path", ROLLOUTS, ids=lambda path: "/".join(path.parts[-6:]))
+def test_every_real_line_is_decoded_in_one_scan(path):
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            expected = level_by_level(line)
+        except (BadLine, msgspec.DecodeError):
+            assert at_once(line) is None
+        else:
+            assert exact(at_once(line)) == exact(expected)
+
+
+def test_token_arrays_are_left_out():
+    for line in (compact(PLAIN), compact(PLAIN, indent=1)):
+        assert not any(TOKENS & each.keys() for each in decoded(line)["traces"][0]["nodes"])
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ('"ok":true', '"ok":false,"ok":true'),
+        ('"token_ids":[5,6]', '"token_ids":[5],"token_ids":[5,6]'),
+        ('"content":"q"', '"content":"x","content":"q"'),
+        ('"reward', '"new":1,"reward'),
+        ('"parent":0', '"parent":0,"other_arrays":[1,2]'),
+        ('"content":"q"', '"cont\\u0065nt":"q"'),
+        ('"length":3.0', '"length":3.00'),
+        ('"group":', '"nodes":[],"group":'),
+        ('"traces":', '"traces" :'),
+    ],
+)
+def test_a_line_in_which_something_would_be_missed_is_taken_apart(was, now):
+    text = compact(PLAIN).decode()
+    assert at_once(text.encode()) is not None
+    assert was in text
+    assert at_once(text.replace(was, now, 1).encode()) is None
+
+
+KEYS = st.sampled_from(["id", "task", "nodes", "message", "traces", "mask", "new", "ok", ""]) | st.text(max_size=2)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+ODD = st.dictionaries(KEYS, JSON, max_size=3)
+LAYOUTS = st.sampled_from([{}, {"ensure_ascii": True}, {"separators": (", ", ": ")}])
+
+
+@given(st.tuples(ODD, ODD, ODD, ODD), LAYOUTS, st.booleans(), st.tuples(KEYS, KEYS))
+def test_odd_keys_and_values_are_read_the_same_both_ways(odd, layout, bare, renamed):
+    first, last = node("user", "q") | ARRAYS | odd[0], node("assistant", "a", parent=0)
+    last["message"] |= odd[1]
+    one = trace("t", nodes=[first, last]) | odd[2]
+    line = compact(one if bare else episode("e", one) | odd[3], **layout)
+    line = line.replace(*(json.dumps(key).encode("utf-8", "replace") + b":" for key in renamed))
+    for text in (line, mended(line)):
+        quick = at_once(text)
+        if quick is not None:
+            assert exact(quick) == exact(level_by_level(text))
+
+
+def mended(line):
+    """The line as it is read where strict JSON fails, or as it is."""
+    try:
+        return repaired(line)[0]
+    except BadLine:
+        return line
