@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any  # JSON values
 
 import polars as pl
@@ -31,7 +32,8 @@ class Draft:
         """Turn rows into a frame."""
         if self.rows:
             of = SCHEMAS[self.kind]
-            columns = [_array([row[name] for row in self.rows], dtype) for name, dtype in of.polars.items()]
+            values = zip(*map(itemgetter(*of.names), self.rows), strict=True)
+            columns = [_array(column, dtype) for column, dtype in zip(values, of.polars.values(), strict=True)]
             self.frames.append(pl.DataFrame(pa.Table.from_arrays(columns, names=list(of.names))))
         self.rows, self.pending_bytes = [], 0
 
@@ -49,11 +51,10 @@ def _array(values: Sequence[Any], dtype: pl.DataType | pl.datatypes.DataTypeClas
         items = _array([item for value in values for item in value or ()], dtype.inner)
         return pa.LargeListArray.from_arrays(_array(list(ends), pl.Int64), items, mask=missing)
     if isinstance(dtype, pl.Struct):
-        members = [
-            _array([None if value is None else value[member.name] for value in values], member.dtype)
-            for member in dtype.fields
-        ]
-        return pa.StructArray.from_arrays(members, names=[member.name for member in dtype.fields], mask=missing)
+        names = [member.name for member in dtype.fields]
+        whole = values if missing is None else [dict.fromkeys(names) if value is None else value for value in values]
+        members = [_array(list(map(itemgetter(member.name), whole)), member.dtype) for member in dtype.fields]
+        return pa.StructArray.from_arrays(members, names=names, mask=missing)
     return pl.Series(values=values, dtype=dtype).to_arrow()
 
 

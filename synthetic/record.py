@@ -9,10 +9,11 @@ Keys are xxh3-128 over UTF-8 bytes, as 32 hexadecimal digits. Each function belo
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
+from operator import itemgetter
 from typing import Annotated, Any, TypeAlias, TypedDict
 
 import msgspec
@@ -184,10 +185,15 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 def canonical_json(value: Json) -> str:
     """JSON text with sorted keys, no spaces and no needless escapes: equal values, equal text."""
+    return _canonical(value).decode()
+
+
+def _canonical(value: Json) -> bytes:
     try:
-        return _encoder.encode(value).decode()
+        return _encoder.encode(value)
     except (OverflowError, ValueError, TypeError):  # integers beyond 64 bits
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
 
 
 def digest(data: bytes | str) -> str:
@@ -222,7 +228,7 @@ def problem_id(
         known = ["group", env, group]
     else:
         known = ["episode", env, episode]
-    return digest(canonical_json(known))
+    return digest(_canonical(known))
 
 
 def split_thinking(content: str | None, reasoning: str | None) -> tuple[str, str]:
@@ -253,12 +259,12 @@ def text_key(sampled: Sequence[Mapping[str, Any]]) -> str | None:
     ]
     if not any(any(parts) for parts in wrote):
         return None
-    return digest(canonical_json(wrote))
+    return digest(_canonical(wrote))
 
 
 def prompt_key(leading: Sequence[Mapping[str, Any]]) -> str | None:
     """Hash of the messages before the model's first one; None when there are none."""
-    return digest(canonical_json(leading)) if leading else None
+    return digest(_canonical(leading)) if leading else None
 
 
 # A run's name may be that of its folder, which a copy elsewhere has another one of; and a trainer that logs one batch
@@ -268,11 +274,12 @@ WHERE = frozenset(("run_name", "step", "group_id"))
 
 
 @cache
-def _hashed_columns() -> tuple[str, ...]:
+def _hashed() -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What gives the hashed values of a row, in the schema's order."""
     published = (c for c in facts().columns if c.publish and c.part not in {"provenance", "keys"})
-    return tuple(column.name for column in published if column.name not in WHERE)
+    return itemgetter(*(column.name for column in published if column.name not in WHERE))
 
 
 def content_hash(row: Mapping[str, Any]) -> str:
     """Hash of a row's publishable content: all but provenance, keys, late facts and where it was met (`WHERE`)."""
-    return digest(canonical_json([str(row[n]) if n == "generated_at" else row[n] for n in _hashed_columns()]))
+    return digest(_canonical(_hashed()({**row, "generated_at": str(row["generated_at"])})))

@@ -14,6 +14,9 @@ from synthetic.record import Json, canonical_json
 NAMES = frozenset("env_id env_name run_id agent stop_condition source".split())
 """Columns that a log may fill with a path or an address."""
 
+MESSAGE = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
+"""Members of a message of the record; all but its tool calls are text."""
+
 
 def take(
     table: dict[str, Any],
@@ -27,13 +30,13 @@ def take(
     written as "4" or 5.0. Raises `BadLine` for 5.5 where a whole number must stand.
     """
     for column, path in columns.items():
-        *outer, last = (path,) if isinstance(path, str) else path
         inner: Any = table
+        *outer, last = (path,) if isinstance(path, str) else path
         for key in outer:
             inner = inner.get(key) if isinstance(inner, dict) else None
-        if isinstance(inner, dict) and type(inner.get(last)) in of:
-            row[column] = public_name(inner[last]) if column in NAMES else inner[last]
-            if row[column] == inner[last]:
+        if isinstance(inner, dict) and type(found := inner.get(last)) in of:
+            row[column] = shown = public_name(found) if column in NAMES else found
+            if shown == found:
                 del inner[last]
         elif of == (int,) and isinstance(inner, dict) and (number := whole(inner.get(last))) is not None:
             row[column] = number
@@ -44,11 +47,10 @@ def take_message(message: dict[str, Any]) -> dict[str, Any]:
 
     What has no column stays in `message`. Raises `BadLine` for one without a role.
     """
-    taken: dict[str, Any] = dict.fromkeys(
-        ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
-    )
-    for key in ("role", "content", "reasoning_content", "tool_call_id", "name"):
-        take(message, taken, (str,), **{key: key})
+    taken: dict[str, Any] = {}
+    for key in MESSAGE:
+        said = message.get(key)
+        taken[key] = message.pop(key) if type(said) is str and key != "tool_calls" else None
     if taken["role"] is None:
         raise BadLine("a message has no role")
     if isinstance(parts := message.get("content"), list):

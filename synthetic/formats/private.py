@@ -5,6 +5,7 @@ Only columns that are published pass through here; the original stays in `extra`
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any  # JSON values
 
 # Numbers of generation, by the names that providers use. Anything else in a sampling table may hold a private
@@ -64,6 +65,7 @@ def public_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=1024)
 def public_name(name: str) -> str:
     """A name of a model, an environment or a run; of a path or an address, the last part only."""
     if name.startswith(("/", "~", ".", "$")) or "\\" in name or re.search(r"://|^\w+:/|@[\w.-]+:", name):
@@ -73,4 +75,4 @@ def public_name(name: str) -> str:
 
 def public_sampling(sampling: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of generation that are known by name and set."""
-    return {name: sampling[name] for name in sorted(SAMPLING & sampling.keys()) if sampling[name] is not None}
+    return {name: setting for name, setting in sampling.items() if name in SAMPLING and setting is not None}

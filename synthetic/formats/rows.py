@@ -16,9 +16,9 @@ def traces(parsed: Parsed, place: Place, gone: Mapping[str, str]) -> list[dict[s
     """Rows of the record. `gone` is what was repaired, by JSON pointer; it goes to `extra`."""
     if gone:
         parsed.rows[0]["extra"] = (parsed.rows[0].get("extra") or {}) | {"synthetic:repaired": gone}
-    rows = []
+    rows, empty, where = [], dict.fromkeys(facts().names), place.columns
     for given, sampled in zip(parsed.rows, parsed.sampled, strict=True):
-        row: dict[str, Any] = dict.fromkeys(facts().names) | given | place.columns
+        row: dict[str, Any] = empty | given | where
         messages = row["messages"]
         row["row_id"] = row_id(row["trace_id"], row["branch"])
         row["text_key"] = text_key([messages[i] for i in sampled])

@@ -13,6 +13,7 @@ that a row holds whole.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any  # JSON values
 
 from synthetic.formats.attempt import score as number
@@ -37,6 +38,9 @@ RUNNING = frozenset(
     " artifacts artifact_max_bytes timeout resources".split()
 )
 
+REPEATED_BYTES = 100_000
+"""A longer task is not remembered from line to line."""
+
 
 def recognises(line: bytes) -> bool:
     """Whether a line is an Episode (`traces`) or a Trace (`nodes` beside `rewards`)."""
@@ -55,9 +59,6 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     _take_run(rest, common)
     take(rest, common, episode_id="id", group_id=("group", "id"))
     same = all("task" in trace and trace["task"] == rest.get("task") for trace in traces)  # else agents have their own
-    for table in (rest, *traces):
-        if "task" in table and (table is rest or not same):
-            table["task"] = value(table["task"])
     task = _take_task(rest, common, leave=not same)
 
     parsed = Parsed()
@@ -137,7 +138,7 @@ def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str,
 
 def _rejected(nodes: Sequence[Mapping[str, Any]]) -> set[int]:
     """Leaves that tried to compact the context and were not gone on from: such a branch is not trained on."""
-    links = [(i, link) for i, node in enumerate(nodes) for link in node.get("semantic_parents") or []]
+    links = [(i, link) for i, node in enumerate(nodes) for link in node.get("semantic_parents") or ()]
     tried = {i for i, link in links if link.get("type") == "compaction_attempt"}
     return tried - {link.get("node") for _, link in links if link.get("type") == "compaction"}
 
@@ -215,7 +216,7 @@ def _is_ok(trace: Mapping[str, Any]) -> bool:
 
 
 def _errors(errors: list[Any]) -> list[dict[str, Any]] | None:
-    return public_errors(error for error in errors if isinstance(error, dict)) or None
+    return public_errors(error for error in errors if isinstance(error, dict)) or None if errors else None
 
 
 # ---- taking
@@ -262,20 +263,31 @@ def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = Fals
 
     `leave` copies instead of moving: an agent with a task of its own fills the columns of its rows with that.
     """
-    task = table.get("task")
-    if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+    if "task" not in table:
         return None
+    raw = bytes(table["task"])
+    task, left, columns = (_task if len(raw) <= REPEATED_BYTES else _task.__wrapped__)(raw)
+    table["task"] = task if leave else left
+    row.update(columns)
+    return task if columns else None
+
+
+@lru_cache(maxsize=64)  # the attempts at a problem repeat its task
+def _task(raw: bytes) -> tuple[Json, Json, dict[str, Any]]:
+    """A task, what is left of it when its own fields are taken, and the columns they fill. Not to be changed."""
+    task = value(raw)
+    if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+        return task, task, {}
     data = task["data"]
-    whole = dict(task)
     own = {key: data[key] for key in data if key not in RUNNING}
-    if not leave:
-        task["data"] = {key: data[key] for key in data if key in RUNNING}
-    row["verification_info"] = own or None
     answer = own.get("answer")
-    row["ground_truth"] = answer if isinstance(answer, str) or answer is None else canonical_json(answer)
     named = {"type": task.get("type"), "name": data.get("name"), "description": data.get("description")}
-    row["metadata"] = {key: text for key, text in named.items() if text} or None
-    return whole
+    columns = {
+        "verification_info": own or None,
+        "ground_truth": answer if isinstance(answer, str) or answer is None else canonical_json(answer),
+        "metadata": {key: text for key, text in named.items() if text} or None,
+    }
+    return task, task | {"data": {key: data[key] for key in data if key in RUNNING}}, columns
 
 
 def _identify(row: dict[str, Any], task: dict[str, Any] | None, episode: str) -> None:
