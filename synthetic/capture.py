@@ -200,7 +200,7 @@ class _Capture:
             return
         ids = withdrawn(source, self.before, {_log(other) for other in find(source.root).sources})
         if ids:
-            draft = self.drafts.setdefault("annotations", Draft("annotations", source.run))
+            draft = self._draft("annotations", source)
             rewound = Parsed(late=[(id, None, "rewound", True) for id in ids])
             draft.rows += late_facts(rewound, Place(source.name, 0, ""))
             self.done.warnings.append(
@@ -214,7 +214,7 @@ class _Capture:
         before = sum(r.lines for r in self.held.get(log, ()) if r.generation == generation)
         # Looked up at each piece: a new stretch begins with each shard.
         for offset, line, length in text.lines(start, lambda piece: stretch.within(piece)):  # noqa: B023, PLW0108
-            draft = self.drafts.setdefault(kind, Draft(kind, source.run))
+            draft = self._draft(kind, source)
             stretch.add(line, length)
             if line is None:
                 self._set_aside(draft, source, offset, b"", f"{length} bytes are no line", stretch)
@@ -244,6 +244,12 @@ class _Capture:
         elif stretch.end < text.at:
             self.done.torn.append(f"{source.run}/{source.name}")
 
+    def _draft(self, kind: str, source: Source) -> Draft:
+        """The draft of that kind, begun if need be."""
+        if kind not in self.drafts:
+            self.drafts[kind] = Draft(kind, source.run)
+        return self.drafts[kind]
+
     def _hold(self, draft: Draft, stretch: Stretch, log: Log, generation: int, source: Source) -> None:
         draft.ranges.append(stretch.range(log, generation, source))
         self.held.setdefault(log, []).append(draft.ranges[-1])
@@ -265,7 +271,7 @@ class _Capture:
             self._set_aside(draft, source, place.log_offset, line, why, stretch)
             return
         for kind, rows in given.items():
-            self.drafts.setdefault(kind, Draft(kind, source.run)).rows += rows
+            self._draft(kind, source).rows += rows
         stretch.captured += 1
         stretch.rows += len(given[draft.kind])
         self.done.repaired += bool(gone) and draft.kind != "tokens"

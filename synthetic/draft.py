@@ -33,13 +33,17 @@ class Draft:
         if self.rows:
             of = SCHEMAS[self.kind]
             values = zip(*map(itemgetter(*of.names), self.rows), strict=True)
-            columns = [_array(column, dtype) for column, dtype in zip(values, of.polars.values(), strict=True)]
-            self.frames.append(pl.DataFrame(pa.Table.from_arrays(columns, names=list(of.names))))
+            self.frames.append(pl.DataFrame(list(map(_series, of.names, of.polars.values(), values))))
         self.rows, self.pending_bytes = [], 0
 
 
+def _series(name: str, dtype: pl.DataType, values: Sequence[Any]) -> pl.Series:
+    """Checked values of one column."""
+    return pl.Series(name, _array(values, dtype) if isinstance(dtype, pl.List | pl.Struct) else values, dtype)
+
+
 def _array(values: Sequence[Any], dtype: pl.DataType | pl.datatypes.DataTypeClass) -> pa.Array:
-    """Checked values of one column as Arrow holds them.
+    """Checked values as Arrow holds them.
 
     Level by level: polars builds a list of structs value by value, and `pa.array` imports pandas first (0.2 s).
     """

@@ -16,17 +16,13 @@ from synthetic.formats.format import TEXT_BYTES, BadLine
 from synthetic.formats.line import Fields, Raw, fields, objects, value
 
 
+# Members stand in the order that logs have: each is then found in one comparison. `Raw` is skipped.
 class _Node(TypedDict, total=False):
-    """A message of a trace. What is `Raw` is skipped."""
-
     parent: Any
     semantic_parents: Any
     message: Any
     sampled: Any
     timestamp: Any
-    finish_reason: Any
-    usage: Any
-    tools: Any
     token_ids: Raw
     mask: Raw
     is_content: Raw
@@ -36,16 +32,19 @@ class _Node(TypedDict, total=False):
     trainer_logprobs: Raw
     entropies: Raw
     loss_weights: Raw
+    finish_reason: Any
+    usage: Any
+    tools: Any
 
 
 class _Trace(TypedDict, total=False):
-    task: Raw
-    nodes: list[_Node]
     version: Any
     id: Any
     verifiers: Any
+    task: Raw
     agent: Any
     tools: Any
+    nodes: list[_Node]
     calls: Any
     mm_token_type_id_map: Any
     request_rewrites: Any
@@ -67,12 +66,23 @@ class _Trace(TypedDict, total=False):
     runtime: Any
 
 
-class _Line(_Trace, total=False):
-    """An Episode, or a Trace alone: what they say of themselves has the same names."""
-
-    traces: list[_Trace]
+class _Episode(TypedDict, total=False):
+    id: Any
     env: Any
+    task: Raw
     group: Any
+    run: Any
+    ok: Any
+    is_timeout: Any
+    errors: Any
+    traces: list[_Trace]
+    num_input_tokens: Any
+    num_output_tokens: Any
+    num_total_tokens: Any
+
+
+class _Line(_Episode, _Trace, total=False):
+    """An Episode, or a Trace alone."""
 
 
 TOKENS = frozenset(name for name, of in _Node.__annotations__.items() if of is Raw)
