@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from synthetic.formats import tokens, verifiers
+from synthetic.formats.episode import decoded
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
-from synthetic.formats.line import NULL, fields, objects, value
 
 _FILE = re.compile(r"(.+)/rollouts/step_(\d+)/(train|eval)/(all|effective)/traces\.jsonl(\.gz|\.zst)?", re.DOTALL)
 
@@ -32,11 +32,9 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
     """Rows of a line in `all`, late facts of a line in `effective`."""
     if source.role == "traces":
         return verifiers.parse(line, source, place)
-    parsed, episode = Parsed(), fields(line)
-    if "traces" not in episode and "nodes" not in episode:
-        raise BadLine("neither an episode (no 'traces') nor a trace (no 'nodes')")
-    for trace in objects(episode["traces"]) if "traces" in episode else [episode]:
-        trace_id = value(trace["id"]) if "id" in trace else None
+    parsed, whole = Parsed(), decoded(line)
+    for trace in whole.get("traces", [whole]):
+        trace_id = trace.get("id")
         if not isinstance(trace_id, str) or not trace_id:
             raise BadLine("a trace has no id")
         if source.facts["kind"] == "eval":
@@ -44,7 +42,10 @@ def parse(line: bytes, source: Source, place: Place) -> Parsed:
             continue
         parsed.late.append((trace_id, None, "trained_on", True))
         parsed.late.append((trace_id, None, "ship_step", source.facts["step"]))
-        advantage = value(fields(trace["info"]).get("advantage", NULL)) if "info" in trace else None
+        info = trace.get("info", {})
+        if not isinstance(info, dict):
+            raise BadLine("'info' of a trace is no object")
+        advantage = info.get("advantage")
         if isinstance(advantage, int | float) and not isinstance(advantage, bool):
             parsed.late.append((trace_id, None, "advantage", float(advantage)))
     return parsed
