@@ -62,16 +62,16 @@ class _Trace(TypedDict, total=False):
     num_input_tokens: Any
     num_output_tokens: Any
     num_total_tokens: Any
-    run: Any
+    run: Raw
     runtime: Any
 
 
 class _Episode(TypedDict, total=False):
     id: Any
-    env: Any
+    env: Raw
     task: Raw
     group: Any
-    run: Any
+    run: Raw
     ok: Any
     is_timeout: Any
     errors: Any
@@ -88,12 +88,15 @@ class _Line(_Episode, _Trace, total=False):
 TOKENS = frozenset(name for name, of in _Node.__annotations__.items() if of is Raw)
 """Members of a node that hold a value per token."""
 
+REPEATED = frozenset({"env", "run", "task"})
+"""Members that are the same from line to line: whoever reads lines may remember what they hold."""
+
 _line = msgspec.json.Decoder(_Line)
 _encode = msgspec.json.Encoder().encode
 
 
 def decoded(line: bytes) -> dict[str, Any]:
-    """The line without token arrays. Each `task`, the episode's and the traces', is left as it stands (`Raw`).
+    """The line without token arrays. `REPEATED` of episodes and traces is left as it stands (`Raw`).
 
     `traces`, or `nodes` where the line is a bare trace, are lists of objects. Raises `BadLine` for any other line, for
     a key that stands twice and for too much text, and as msgspec does where strict JSON fails.
@@ -142,7 +145,7 @@ def _trace(members: Fields) -> dict[str, Any]:
 
 
 def _values(members: Fields) -> dict[str, Any]:
-    return {key: raw if key == "task" else value(raw) for key, raw in members.items()}
+    return {key: raw if key in REPEATED else value(raw) for key, raw in members.items()}
 
 
 def _refuse_long(rest: Fields, traces: Sequence[Fields]) -> None:

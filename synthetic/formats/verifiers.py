@@ -39,7 +39,7 @@ RUNNING = frozenset(
 )
 
 REPEATED_BYTES = 100_000
-"""A longer task is not remembered from line to line."""
+"""What is longer is not remembered from line to line."""
 
 
 def recognises(line: bytes) -> bool:
@@ -86,6 +86,8 @@ def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str,
     row = dict(common)
     if "run_id" not in row:
         _take_run(left, row)  # 0.3 wrote `run` on the trace
+    else:
+        left.update({key: value(left[key]) for key in ("env", "run") if key in left})
     _take_stamps(left, row)
     take(left, row, trace_id="id", stop_condition="stop_condition")
     take(left, row, verifier_version=("verifiers", "version"))
@@ -224,16 +226,28 @@ def _errors(errors: list[Any]) -> list[dict[str, Any]] | None:
 
 def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
     """Environment, run, step and policy, from an episode or a trace."""
+    raws = [bytes(table.get(key, b"")) for key in ("env", "run")]
+    left, columns = (_run if sum(map(len, raws)) <= REPEATED_BYTES else _run.__wrapped__)(*raws)
+    table.update(left)
+    row.update(columns)
+
+
+@lru_cache(maxsize=64)  # a step's lines are of a few environments and policies
+def _run(env: bytes, run: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is left of both, and the columns they fill. Not to be changed."""
+    table: dict[str, Any] = {key: value(raw) for key, raw in (("env", env), ("run", run)) if raw}
+    row: dict[str, Any] = {}
     take(table, row, env_id=("env", "id"), env_name=("env", "name"), run_id=("run", "id"))
-    run = given if isinstance(given := table.get("run"), dict) else {}
-    work = given if isinstance(given := run.get("work"), dict) else {}
-    if (kind := work.get("type") or run.get("type")) in {"train", "eval"}:
+    said = given if isinstance(given := table.get("run"), dict) else {}
+    work = given if isinstance(given := said.get("work"), dict) else {}
+    if (kind := work.get("type") or said.get("type")) in {"train", "eval"}:
         row["kind"] = kind
-    if isinstance(run.get("name"), str):  # not taken: where a line has none, the column holds the folder's name
-        row["run_name"] = public_name(run["name"])
+    if isinstance(said.get("name"), str):  # not taken: where a line has none, the column holds the folder's name
+        row["run_name"] = public_name(said["name"])
     start, end = ("run", "work", "policy", "start"), ("run", "work", "policy", "end")
     take(table, row, of=(int,), step=("run", "step"))  # July 2026 had no `work`
     take(table, row, of=(int,), step=("run", "work", "step"), policy_start=start, policy_end=end)
+    return table, row
 
 
 def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
