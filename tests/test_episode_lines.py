@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from synthetic.formats.episode import TOKENS, at_once, decoded, level_by_level
 from synthetic.formats.format import BadLine
 from synthetic.formats.line import repaired
-from tests.episodes import episode, node, trace
+from tests.episodes import captured, episode, node, task, trace
+from tests.rebuild import rebuilt, without_tokens
 
 LOGS = Path(__file__).parent / "logs"
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
@@ -71,6 +72,23 @@ def test_a_line_in_which_something_would_be_missed_is_taken_apart(was, now):
     assert at_once(text.encode()) is not None
     assert was in text
     assert at_once(text.replace(was, now, 1).encode()) is None
+
+
+def test_what_lines_repeat_is_read_anew_where_it_changes(tmp_path):
+    later = {"type": "train", "id": "r0", "work": {"type": "train", "step": 2, "policy": {"start": 1, "end": 1}}}
+    other = task(answer="5")
+    lines = [
+        episode("a", trace("a", task=task())),
+        episode("b", trace("b", task=other), task=other, run=later),
+        episode("c", trace("c", task=task())),
+    ]
+    rows = captured(tmp_path, *lines).sort("trace_id")
+    assert rows["ground_truth"].to_list() == ["4", "5", "4"]
+    assert rows["step"].to_list() == [1, 2, 1]
+    left = [json.loads(extra) for extra in rows["extra"]]
+    for name in ("task", "run", "env"):
+        assert left[0][name] == left[2][name]
+    assert [rebuilt([row]) for row in rows.to_dicts()] == [without_tokens(line) for line in lines]
 
 
 KEYS = st.sampled_from(["id", "task", "nodes", "message", "traces", "mask", "new", "ok", ""]) | st.text(max_size=2)
