@@ -116,8 +116,8 @@ def at_once(line: bytes) -> dict[str, Any] | None:
         return None
     for trace in found.get("traces", (found,)):
         for node in trace.get("nodes", ()):
-            for name in TOKENS & node.keys():
-                del node[name]
+            for name in TOKENS:
+                node.pop(name, None)
     return found
 
 
