@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,8 +30,10 @@ def exact(decoded_line):
     return msgspec.json.encode(decoded_line, order="sorted")
 
 
-def compact(line, **layout):
-    return json.dumps(line, **{"separators": (",", ":"), "ensure_ascii": False} | layout).encode("utf-8", "replace")
+def compact(line: Any, **layout: Any) -> bytes:
+    """The line as logs have it, or laid out otherwise."""
+    settings: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False} | layout
+    return json.dumps(line, **settings).encode("utf-8", "replace")
 
 
 ARRAYS = {"token_ids": [5, 6], "mask": [True, False], "logprobs": [-0.5, 1e-7]}
@@ -107,7 +110,8 @@ def test_odd_keys_and_values_are_read_the_same_both_ways(odd, layout, bare, rena
     last["message"] |= odd[1]
     one = trace("t", nodes=[first, last]) | odd[2]
     line = compact(one if bare else episode("e", one) | odd[3], **layout)
-    line = line.replace(*(json.dumps(key).encode("utf-8", "replace") + b":" for key in renamed))
+    was, now = (json.dumps(key).encode("utf-8", "replace") + b":" for key in renamed)
+    line = line.replace(was, now)
     for text in (line, mended(line)):
         quick = at_once(text)
         if quick is not None:
