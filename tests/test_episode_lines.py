@@ -68,6 +68,7 @@ def test_token_arrays_are_left_out():
         ('"length":3.0', '"length":3.00'),
         ('"group":', '"nodes":[],"group":'),
         ('"traces":', '"traces" :'),
+        ('"info":{}', f'"info":{"[" * 70 + "]" * 70}'),
     ],
 )
 def test_a_line_in_which_something_would_be_missed_is_taken_apart(was, now):

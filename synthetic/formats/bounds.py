@@ -39,8 +39,9 @@ def too_deep(value: Json) -> str | None:
     """What is wrong with a decoded value that is nested too deeply; None for any other."""
     level = [value]
     for _ in range(DEEPEST):
-        inside = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [one for values in inside for one in values if isinstance(one, dict | list)]
+        inside = (each.values() if type(each) is dict else each for each in level)
+        # Of all values of every line: `isinstance` took three times as long, and decoded JSON has these very types.
+        level = [one for values in inside for one in values if type(one) is dict or type(one) is list]
         if not level:
             return None
     return f"nested more than {DEEPEST} deep"
