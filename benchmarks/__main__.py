@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import capture, release, startup
+from benchmarks import large, release, startup
 from benchmarks.measure import machine, table
 
 README = Path(__file__).parent / "README.md"
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure all and rewrite README.md.")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(release.SIZES), help="traces of a generated run")
     parser.add_argument("--rounds", type=int, default=release.ROUNDS)
-    parser.add_argument("--gb", type=float, default=capture.GB, help="size of the large log, in 10^9 bytes")
+    parser.add_argument("--gb", type=float, default=large.GB, help="size of the large log, in 10^9 bytes")
     parser.add_argument("--scratch", help="where to put about 60 KB for each trace, and the large log")
     parser.add_argument("--keep", help="where what was measured is kept, and found again: to measure in pieces")
     given = parser.parse_args()
@@ -27,7 +27,7 @@ def main() -> None:
     found = [
         *startup.rows(),
         *release.rows(given.sizes, given.rounds, given.scratch, given.keep),
-        *capture.rows(given.gb, given.scratch, given.keep),
+        *large.rows(given.gb, given.scratch, given.keep),
     ]
     README.write_text(f"{before}{BEGIN}{machine()}.\n\n{table(found)}{END}{after}", "utf-8")
     print(table(found), end="")

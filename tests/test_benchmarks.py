@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from benchmarks import capture, release, startup
+from benchmarks import capture, large, release, startup
 from benchmarks.cases import logs
 from benchmarks.measure import scratch, table
 from benchmarks.traces import write_run
@@ -18,7 +18,7 @@ ARRAYS = ("token_ids", "mask", "is_content")
 
 
 def test_a_large_log_is_made_decoded_and_captured(tmp_path):
-    found = {row.case: row for row in capture.rows(gb=0.002, parent=str(tmp_path))}
+    found = {row.case: row for row in large.rows(gb=0.002, parent=str(tmp_path))}
     assert list(found) == ["decode of a large log", "capture of a large log"]
     row = found["capture of a large log"]
     assert int(row.size) == 16  # whole groups of 8
@@ -26,6 +26,13 @@ def test_a_large_log_is_made_decoded_and_captured(tmp_path):
     assert 20 < int(row.memory) < 600  # of its own, also where the process that started it is larger
     assert row.against.endswith("× decode of a large log; limit 1,500 MB")
     assert table([row]).count("\n") == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_capture_stands_beside_its_peers(tmp_path):
+    lines = capture.rows(traces=16, rounds=1, parent=str(tmp_path)).splitlines()
+    assert len(lines) == 2 + 2 * len(capture.CASES)
+    assert [line for line in lines if "stops:" in line] == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -61,7 +68,7 @@ def test_every_line_with_tokens_is_a_trace_of_its_own(tmp_path):
 
 
 def test_what_was_generated_goes_away_when_the_process_is_told_to_end(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.capture", "--gb", "1", "--scratch", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.large", "--gb", "1", "--scratch", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         deadline = time.monotonic() + 60
         while not any(tmp_path.glob("*/run/rollouts/*")) and time.monotonic() < deadline:

@@ -151,6 +151,10 @@ def _nothing(run: Path, found: Found, tried: Sequence[Format]) -> UnreadableLog:
         return found.refused[0]
     if found.unknown:
         path, line = next(iter(found.unknown.items()))
+        if known := [one.name for one in tried if one.by_name and one.recognises(line)]:
+            return UnreadableLog(
+                f"{path}: its lines are known to {', '.join(known)}, its name is not", hint="name the file itself"
+            )
         more = f", and {len(found.unknown) - 1} more such files" if len(found.unknown) > 1 else ""
         return UnreadableLog(
             f"{path}: {_unknown_to(tried)}; their keys are {', '.join(keys(line))}{more}",
