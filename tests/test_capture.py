@@ -309,7 +309,9 @@ def test_a_pointer_to_a_file_and_another_encoding_are_named(run, store):
 
 def test_a_folder_whose_logs_have_other_names_says_to_name_them(run, store):
     write(run / "rollouts.jsonl", [episode("e1")])
-    with pytest.raises(UnreadableLog, match=r"rollouts.jsonl: its lines are known to .*vf-eval, its name is not") as told:
+    with pytest.raises(
+        UnreadableLog, match=r"rollouts.jsonl: its lines are known to .*vf-eval, its name is not"
+    ) as told:
         capture(run, store)
     assert told.value.hint == "name the file itself"
     assert capture(run / "rollouts.jsonl", store).captured == 1
