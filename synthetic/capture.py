@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any  # JSON values
@@ -314,7 +315,7 @@ class _Capture:
                 rows=0,
                 row_hash="",
                 captured_at=self.now().isoformat(timespec="seconds"),
-                code_version=version("synthetic-traces"),
+                code_version=_code_version(),
             )
             temporary = self.store.shard_folder / f"{os.getpid()}-{kind}.tmp"
             shards.write(temporary, SCHEMAS[kind], draft.frames, footer.encoded)
@@ -348,6 +349,11 @@ class _Capture:
         done.rows += rows if draft.kind == "traces" else 0
         done.late_facts += rows if draft.kind == "annotations" else 0
         done.quarantine += [str(self.store.quarantine_folder / name) for name in footer.quarantine]
+
+
+@cache
+def _code_version() -> str:
+    return version("synthetic-traces")
 
 
 def _size(path: Path) -> int:
