@@ -217,11 +217,14 @@ def problem_id(
 ) -> str:
     """The problem that an attempt is at: hash of environment, prompt (text or messages) and ground truth.
 
-    A task without prompt and ground truth is known by its native key; a log without a task by the group, and
-    where there is none either, every episode is its own problem.
+    Where the model's partner opens the talk there is no prompt, and many problems share an answer: such a task is known
+    by its native key too. A task without prompt and ground truth is known by that key alone; a log without a task by
+    the group, and where there is none either, every episode is its own problem.
     """
-    if prompt is not None or ground_truth is not None:
+    if prompt is not None:
         known = ["task", env, prompt, ground_truth]
+    elif ground_truth is not None:
+        known = ["task", env, None, ground_truth] + ([native] if native is not None else [])
     elif native is not None:
         known = ["native", env, native]
     elif group is not None:

@@ -206,6 +206,13 @@ def test_a_problem_without_a_task_is_its_key_then_its_group_then_its_episode():
     assert episode != problem(episode="e2")
 
 
+def test_problems_without_a_prompt_that_share_an_answer_are_told_apart_by_their_keys():
+    one, other, keyless = (problem(ground_truth="4", native=native) for native in ("k0", "k1", None))
+    assert len({one, other, keyless}) == 3
+    assert one == problem(ground_truth="4", native="k0", group="g", episode="e2")
+    assert keyless == problem(ground_truth="4", group="g", episode="e2")
+
+
 def test_a_key_is_not_mistaken_for_a_group_of_the_same_name():
     assert len({problem(native="x"), problem(group="x"), problem(episode="x")}) == 3
 
