@@ -318,7 +318,7 @@ ELSEWHERE = {
     "same id, other content": "test_capture.test_the_first_content_of_an_id_stays_and_another_is_a_conflict",
     "front matter, Markdown, HTML, links, Jinja": "test_card.test_nothing_that_a_log_wrote_changes_the_card",
     "backticks": "test_card.test_what_a_log_wrote_is_shown_as_code_on_one_line",
-    "terminal escapes": "test_cli.test_what_a_log_says_never_reaches_the_terminal_raw",
+    "terminal escapes": "test_printed.test_what_a_log_says_never_reaches_the_terminal_raw",
     "forged columns, by value": "test_hostile.test_no_key_of_a_log_gets_into_a_column_of_ours",
     "secrets": "test_patterns.test_every_planted_value_is_found",
     "look-alikes of secrets": "test_patterns.test_look_alikes_are_let_through",
