@@ -13,8 +13,9 @@ import pytest
 import synthetic
 from synthetic.errors import UnreadableLog
 from synthetic.formats.file import Text
+from synthetic.formats.line import keys
 from synthetic.formats.records import Whole, open_log
-from tests.episodes import episode
+from tests.episodes import episode, write
 
 
 def records(path, start=0):
@@ -133,3 +134,12 @@ def test_rows_before_a_damaged_row_group_are_taken(tmp_path, table):
     with open_log(tmp_path / "damaged.parquet") as log:
         assert [position for position, _, _ in log.lines(0)] == list(range(70))
         assert "damaged.parquet: reading stopped before its end" in (log.broken or "")
+
+
+@pytest.mark.parametrize("depth", [70, 300, 700, 990])
+def test_a_first_line_that_is_deep_and_needs_repair_is_no_harm(tmp_path, depth):
+    line = '{"x": ' + "[" * depth + "NaN" + "]" * depth + "}"
+    assert keys(line.encode()) == ()
+    write(tmp_path / "run" / "traces.jsonl", [line, episode("good")])
+    done = synthetic.capture(tmp_path / "run", into=tmp_path / "store")
+    assert (done.captured, done.quarantined) == (1, 1)

@@ -135,6 +135,8 @@ def repaired(line: bytes) -> tuple[bytes, dict[str, str]]:
         raise
     except ValueError as error:
         raise NotJSON(f"not JSON: {error}") from error
+    if isinstance(tree, dict | list) and (problem := too_deep(tree)):  # mending would go as deep
+        raise BadLine(problem)
     gone: dict[str, str] = {}
     mended = _mended(tree, "", gone)
     try:
