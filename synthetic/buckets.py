@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthetic import manifest, shard
-from synthetic.expression import MEASURED
+from synthetic.judged import Judged
 from synthetic.manifest import Config, Data, Kept
-from synthetic.record import record, schema
-from synthetic.run import Bench, Judged
+from synthetic.record import measured, record, schema
+from synthetic.run import Bench
 from synthetic.stage import Progress, View
 
 BUCKET_BYTES = 256 * 1024 * 1024
@@ -73,7 +73,7 @@ def write_config(
     with ThreadPoolExecutor(WRITERS) as pool:
         files = list(pool.map(write, sorted({bits * buckets // 2**LEADING for bits in sizes})))
     shutil.rmtree(spill)
-    funnel = [Kept(step.use.text, step.seen, step.dropped) for step in judged[view.config].steps]
+    funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged[view.config].steps]
     columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in rows_schema.columns]
     return Config(view.title, view.schema, columns, judged[view.config].kept, buckets, funnel, files)
 
@@ -115,14 +115,15 @@ def _spill(
 ) -> dict[int, int]:
     """Gather a config's rows, in its shape, into `piles` files; give the bytes of each value of the leading bits."""
     wanted = [*schema(view.schema).names, "branch", "env_id", "env_name"]
-    read = [n for n in dict.fromkeys(wanted) if n in record().by_name or n in MEASURED]
+    read = [n for n in dict.fromkeys(wanted) if n in record().by_name or n in measured().by_name]
     sizes: dict[int, int] = {}
     writers: dict[int, pa.ipc.RecordBatchFileWriter] = {}
     with ExitStack() as stack:
         for place, standing in enumerate(judged[view.config].standing):
             frame = bench.frame(place, read)
             if "drops" in wanted:
-                frame = pl.concat([frame, _drops(judged, place, len(standing))], how="horizontal")
+                said = [_said(judged, place, len(standing), column) for column in ("drops", "flags")]
+                frame = pl.concat([frame, *said], how="horizontal")
             kept = frame.collect().filter(standing)
             # Position by position: the view may not reorder or drop rows.
             shaped = view.shape(kept.lazy(), thinking=bench.recipe.thinking, environments=bench.recipe.environments)
@@ -144,10 +145,10 @@ def _spill(
     return sizes
 
 
-def _drops(judged: Mapping[str, Judged], place: int, rows: int) -> pl.LazyFrame:
-    """For every row of a shard, the drops of the other configs."""
-    said = pl.concat([each.drops(place) for each in judged.values()])
-    lists = said.group_by("position", maintain_order=True).agg(drops=pl.struct("config", "rule", "reason"))
+def _said(judged: Mapping[str, Judged], place: int, rows: int, column: str) -> pl.LazyFrame:
+    """For every row of a shard, the `drops` or the `flags` of the other configs."""
+    said = pl.concat([each.drops(place) if column == "drops" else each.flags(place) for each in judged.values()])
+    lists = said.group_by("position", maintain_order=True).agg(pl.struct("config", "rule", "reason").alias(column))
     positions = pl.LazyFrame({"position": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
     joined = positions.join(lists.lazy(), on="position", how="left", maintain_order="left")
-    return joined.select(pl.col("drops").fill_null(pl.lit([], dtype=schema("traces-1").polars["drops"])))
+    return joined.select(pl.col(column).fill_null(pl.lit([], dtype=schema("traces-1").polars[column])))

@@ -16,10 +16,7 @@ import polars as pl
 from msgspec import json
 
 from synthetic.errors import RecipeError
-from synthetic.record import record
-
-MEASURED = {"verdict": pl.String(), "verdict_rule": pl.String(), "problem_pass_rate": pl.Float64()}
-"""Columns that measures add and expressions may name."""
+from synthetic.record import measured, record
 
 FUNCTIONS = frozenset(
     "abs cast cbrt ceil ceiling char_length coalesce concat concat_ws date_part ends_with exp extract floor greatest "
@@ -73,7 +70,7 @@ def columns(text: str, where: str) -> tuple[str, ...]:
 
 def types() -> dict[str, pl.DataType]:
     """Every column of a store's rows, measured ones included, with its type."""
-    return record().polars | MEASURED
+    return record().polars | measured().polars
 
 
 def check(text: str, where: str) -> None:

@@ -95,7 +95,7 @@ def funnels(folder: str | Path) -> dict[str, tuple[list[Kept], int]]:
         stack.enter_context(reading(path))
         bench = Bench(snapshot(path), recipes.read(None, name="look"), Cache.of(path, stack))
         return {
-            name: ([Kept(step.use.text, step.seen, step.dropped) for step in judged.steps], judged.kept)
+            name: ([Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps], judged.kept)
             for name, judged in bench.judge_all().items()
             if judged.steps
         }

@@ -35,6 +35,8 @@ class Kept(msgspec.Struct, frozen=True):
     """The rule and its settings, as a reader sees them."""
     seen: int
     dropped: int
+    flagged: int = 0
+    """Rows that it marked and let stand."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -98,6 +100,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """Configs without a row."""
     files: list[File]
     root: str
+    references: list[dict[str, Any]] = []
+    """What rules compared rows with: kind, digest of its content, where it lay and at which revision."""
     format: str = FORMAT
 
     @property

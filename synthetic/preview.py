@@ -10,9 +10,10 @@ import polars as pl
 import tomli_w
 
 from synthetic import expression, recipe
+from synthetic.judged import Judged
 from synthetic.recipe import Use
 from synthetic.rules import RULES
-from synthetic.run import Bench, Judged
+from synthetic.run import Bench
 from synthetic.shard import reading
 from synthetic.stage import Progress, silent
 from synthetic.store import Cache, snapshot
@@ -81,7 +82,7 @@ def _examples(bench: Bench, judged: Judged, most: int = 3) -> list[tuple[str, st
     found: list[tuple[str, str]] = []
     for place, hits in judged.steps[0].hits.items():
         ids = bench.frame(place, ["row_id"]).collect()["row_id"]
-        found += [(ids[position], reason) for position, reason in hits.head(most - len(found)).iter_rows()]
+        found += [(ids[position], reason) for position, reason, _ in hits.head(most - len(found)).iter_rows()]
         if len(found) == most:
             break
     return found

@@ -15,6 +15,7 @@ import tomli_w
 
 from synthetic import expression
 from synthetic.errors import RecipeError
+from synthetic.record import measured
 from synthetic.resources import folder
 from synthetic.rules import RULES, named
 from synthetic.stage import Stage
@@ -43,20 +44,24 @@ class Use:
     settings: Mapping[str, Any]
     where: str = field(compare=False)
     """Its place in the recipe, for messages."""
+    flag: bool = False
+    """What it finds is marked, and not dropped."""
 
     @property
     def toml(self) -> dict[str, Any]:
         """As an entry of `keep`."""
-        if self.name == "where":
-            return {"where": self.settings["matches"]}
-        return {"rule": self.name, **self.settings}
+        named = self.name == "where"
+        entry = {"where": self.settings["matches"]} if named else {"rule": self.name, **self.settings}
+        return entry | ({"flag": True} if self.flag else {})
 
     @property
     def text(self) -> str:
         """As a reader sees it: `at_most count = 4, per = problem_id`."""
         if self.name == "where":
-            return f"where {self.settings['matches']}"
-        return " ".join([self.name, ", ".join(f"{k} = {v}" for k, v in self.settings.items())]).strip()
+            text = f"where {self.settings['matches']}"
+        else:
+            text = " ".join([self.name, ", ".join(f"{k} = {v}" for k, v in self.settings.items())]).strip()
+        return f"{text} (flags only)" if self.flag else text
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ def parse(text: str, *, where: str, name: str) -> Recipe:
     )
     _check_values(recipe, where)
     for config in configs:
-        listed = {use.name for use in recipe.rules(config)}
+        listed = {use.name for use in recipe.rules(config) if not use.flag}
         for rule in VIEWS[config].requires:
             if rule not in listed:
                 hint = f'[{config}] keep = [ {{ rule = "{rule}" }}, … ]'
@@ -215,7 +220,7 @@ def _environments(value: Any, where: str) -> dict[str, dict[str, str]]:
         if "correct" in said:
             expression.check(said["correct"], place)
             for name in expression.names(said["correct"], place):
-                if name in expression.MEASURED:
+                if name in measured().by_name:
                     raise RecipeError(f"{place}: 'correct' cannot name '{name}', which is made from verdicts")
         environments[env] = dict(said)
     return environments
@@ -233,9 +238,11 @@ def uses(entries: Any, where: str) -> tuple[Use, ...]:
             settings = {"rule": "where", "matches": settings.pop("where")} | settings
         if not isinstance(name := settings.pop("rule", None), str):
             raise RecipeError(f"{place}: names no rule", hint=f'{{ rule = "…" }} with one of {sorted(RULES)}')
+        if not isinstance(flag := settings.pop("flag", False), bool):
+            raise RecipeError(f"{place}: 'flag' is {flag!r}; it takes true (mark what it finds, drop nothing) or false")
         stage = named(name, place)
         stage.check(settings, place)
-        found.append(Use(stage, name, settings, place))
+        found.append(Use(stage, name, settings, place, flag))
     return tuple(found)
 
 

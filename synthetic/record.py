@@ -34,6 +34,7 @@ PRIMITIVES: Mapping[str, pa.DataType] = {
     "f64": pa.float64(),
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", "UTC"),
+    "binary": pa.binary(),
 }
 
 CHECKED: Mapping[str, Any] = {  # types, as msgspec reads them
@@ -44,6 +45,7 @@ CHECKED: Mapping[str, Any] = {  # types, as msgspec reads them
     "f64": float,
     "bool": bool,
     "timestamp": Annotated[datetime, msgspec.Meta(tz=True)],
+    "binary": bytes,
 }
 
 
@@ -133,6 +135,12 @@ RECORD = "record-1"
 def record() -> Schema:
     """The record as `scan` gives it, late facts included."""
     return schema(RECORD)
+
+
+@cache
+def measured() -> Schema:
+    """The columns that measures add to the record."""
+    return schema("measured-1")
 
 
 @cache

@@ -19,10 +19,11 @@ from synthetic import recipe as recipes
 from synthetic import target as targets
 from synthetic.buckets import BUCKET_BYTES, Cut, write_config
 from synthetic.errors import CannotWrite, NothingKept
+from synthetic.judged import Judged
 from synthetic.manifest import Config, File, Input, Manifest, Run
 from synthetic.recipe import Recipe
 from synthetic.record import canonical_json, digest
-from synthetic.run import Bench, Judged
+from synthetic.run import Bench
 from synthetic.stage import Progress, silent
 from synthetic.store import Cache, Snapshot, snapshot
 from synthetic.views import DEFAULT, VIEWS
@@ -106,7 +107,7 @@ def release(
         if dry_run:
             return replace(done, ran=tuple(bench.ran))
         try:
-            written, numbers, changed = _build(bench, judged, target, Cut(bucket_bytes, least), progress)
+            written, numbers, changed = _build(facts, bench, judged, target, Cut(bucket_bytes, least), progress)
         except OSError as error:
             raise CannotWrite(
                 f"{error.filename or to}: {error.strerror or error}",
@@ -164,7 +165,9 @@ def _check_something_kept(bench: Bench, judged: Judged, undecided: Sequence[Mapp
     for place, found in step.hits.items():
         last = found.filter(pl.col("position").is_in((judged.first[place] == decisive).arg_true().implode()))
         rows = bench.frame(place, ["row_id"]).collect()["row_id"]
-        misses += [f"{rows[position]}: {reason}" for position, reason in last.head(3).iter_rows()]
+        misses += [
+            f"{rows[position]}: {reason}" for position, reason in last.select("position", "reason").head(3).iter_rows()
+        ]
     nearest = "; ".join(misses[:3])
     hint = "loosen that rule in the recipe; `synthetic stats STORE --by env_id,verdict_rule` shows what was decided"
     if step.use.name == "verified" and (lines := [one["recipe"] for one in undecided if one["recipe"]]):
@@ -192,7 +195,7 @@ def _samples(bench: Bench, judged: Judged) -> tuple[Sample | None, Sample | None
             hits = found.filter(pl.col("position").is_in((judged.first[place] == number).arg_true().implode()))
             if dropped is None and hits.height:
                 wrong = pl.col("reason").str.starts_with("incorrect")
-                position, reason = hits.sort(wrong, descending=True, maintain_order=True).row(0)
+                position, reason, _ = hits.sort(wrong, descending=True, maintain_order=True).row(0)
                 row = bench.frame(place, columns).slice(position, 1).collect().row(0, named=True)
                 dropped = _sample(row, step.use.name, reason)
     return kept, dropped
@@ -214,10 +217,10 @@ def _sample(row: dict[str, Any], rule: str | None = None, reason: str | None = N
 
 
 def _build(
-    bench: Bench, judged: Mapping[str, Judged], target: Path, cut: Cut, progress: Progress
+    facts: Snapshot, bench: Bench, judged: Mapping[str, Judged], target: Path, cut: Cut, progress: Progress
 ) -> tuple[Manifest, dict[str, Any], bool]:
     """Write the release beside its target, then put it in its place; give whether it differs from what was there."""
-    with targets.building(target, _plan(bench, cut)) as partial:
+    with targets.building(target, _plan(facts, bench, cut)) as partial:
         configs = {}
         for name, view in VIEWS.items():
             if judged[name].kept:
@@ -226,13 +229,13 @@ def _build(
                     targets.note_finished(partial, name, config)
                 configs[name] = config
         numbers = stats.numbers(open_configs(partial, configs))
-        made = _describe(bench, configs, numbers, partial)
+        made = _describe(facts, bench, configs, numbers, partial)
         return made, numbers, targets.put(partial, target, manifest.encode(made))
 
 
-def _plan(bench: Bench, cut: Cut) -> str:
+def _plan(facts: Snapshot, bench: Bench, cut: Cut) -> str:
     """A hash of everything that decides the bytes of the Parquet files."""
-    facts, recipe = bench.snapshot, bench.recipe
+    recipe = bench.recipe
     inputs = [*facts.row_hashes, *(s.footer.row_hash for s in facts.annotations)]
     stages = {use.name: use.stage.version for config in VIEWS for use in recipe.rules(config)}
     stages |= {measure.name: measure.version for measure in measures.BY_COLUMN.values()}
@@ -265,7 +268,9 @@ def open_configs(folder: Path, configs: Mapping[str, Config]) -> dict[str, pl.La
     }
 
 
-def _describe(bench: Bench, configs: dict[str, Config], numbers: dict[str, Any], partial: Path) -> Manifest:
+def _describe(
+    facts: Snapshot, bench: Bench, configs: dict[str, Config], numbers: dict[str, Any], partial: Path
+) -> Manifest:
     """Write everything but data and manifest; give the manifest."""
     recipe_text = bench.recipe.toml()
     files = {
@@ -278,7 +283,6 @@ def _describe(bench: Bench, configs: dict[str, Config], numbers: dict[str, Any],
     }
     for path, text in files.items():
         _write_text(partial / path, text)
-    facts = bench.snapshot
     made = Manifest(
         name=bench.recipe.name,
         version=bench.recipe.version,
@@ -291,6 +295,7 @@ def _describe(bench: Bench, configs: dict[str, Config], numbers: dict[str, Any],
         conflicts=facts.conflicts.height,
         configs=configs,
         left_out=[name for name in VIEWS if name not in configs],
+        references=[{"digest": each.digest, **each.told} for _, each in sorted(bench.references.items())],
         files=[],
         root=manifest.root(configs),
     )

@@ -2,7 +2,8 @@
 
 The recipe's order is the order. A row-by-row rule runs on every row and its result is kept per shard; a row's drop is
 attributed to the first rule that hits it. A rule that needs rows to meet sees only the rows still standing, cut into
-parts by a hash of the column whose equal values meet.
+parts by a hash of the column whose equal values meet; one that groups them first is given the grouped ones alone. What
+a rule flags it does not drop: the row stands on, and is marked.
 
 Every task is a pure function of its input, and its result is a file named by the digest of what made it: the stage's
 name, version and settings, and the content it read. An existing file is a finished task. That one idea is cache, resume
@@ -10,91 +11,52 @@ and provenance: re-tuning a rule recomputes that rule and the later meeting rule
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any  # settings
 
 import polars as pl
-import xxhash
 from msgspec import json
 
-from synthetic import measures
+from synthetic import measures, parts
 from synthetic.errors import RecipeError
-from synthetic.expression import MEASURED, scored, types
+from synthetic.expression import scored, types
+from synthetic.judged import Hits, Judged, Rows, Step
+from synthetic.parts import PART_BYTES, PART_ROWS
 from synthetic.recipe import Recipe, Use
-from synthetic.record import canonical_json, digest, record
+from synthetic.record import canonical_json, digest, measured, record
+from synthetic.references import OPENERS, Opener, Reference
 from synthetic.shard import RowHash
-from synthetic.stage import EVERYTHING, Progress, Stage, silent
-from synthetic.store import Cache, Snapshot
+from synthetic.stage import EVERYTHING, GROUP, Progress, Stage, silent
+from synthetic.store import Cache
 from synthetic.views import VIEWS
 
-PART_ROWS = 2_000_000
-"""Rows that meet are cut into parts of about this many."""
-
-Hits = Mapping[int, pl.DataFrame]
-"""By place of the shard: position and reason of the rows that a rule drops."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One rule of a config, applied."""
-
-    use: Use
-    seen: int
-    dropped: int
-    hits: Hits = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One config, judged."""
-
-    config: str
-    steps: tuple[Step, ...]
-    standing: tuple[pl.Series, ...] = field(repr=False)
-    """For each shard, whether each row is kept."""
-    first: tuple[pl.Series, ...] = field(repr=False)
-    """For each shard, the number of the step that dropped each row; null = kept."""
-
-    @property
-    def kept(self) -> int:
-        """Rows of the config."""
-        return sum(int(standing.sum()) for standing in self.standing)
-
-    def drops(self, place: int) -> pl.DataFrame:
-        """position, config, rule, reason of the rows of one shard that the config leaves out, in their order."""
-        frames = [
-            step.hits[place].lazy().filter(pl.col("position").is_in(positions.implode()))
-            .select("position", pl.lit(self.config).alias("config"), pl.lit(step.use.name).alias("rule"), "reason")
-            for number, step in enumerate(self.steps)
-            if place in step.hits and (positions := (self.first[place] == number).arg_true()).len()
-        ]  # fmt: skip
-        empty = {"position": pl.UInt32, "config": pl.String, "rule": pl.String, "reason": pl.String}
-        return pl.concat(frames).sort("position").collect() if frames else pl.DataFrame(schema=empty)
+LAYOUT = 2
+"""Of cached results; raised when it changes."""
 
 
 class Bench:
-    """A snapshot of stores on which a recipe's measures and rules are run."""
+    """Rows on which a recipe's measures and rules are run."""
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: Rows,
         recipe: Recipe,
         cache: Cache,
         progress: Progress = silent,
         *,
         part_rows: int = PART_ROWS,
+        part_bytes: int = PART_BYTES,
+        openers: Mapping[str, Opener] = OPENERS,
     ) -> None:
         self.snapshot, self.recipe, self.cache, self.progress = snapshot, recipe, cache, progress
-        self.part_rows = part_rows
+        self.part_rows, self.part_bytes, self.openers = part_rows, part_bytes, openers
+        self.references: dict[str, Reference] = {}
+        """What rules were compared with, by kind and settings."""
         self.ran: list[str] = []
         """Tasks that were run, and not found finished: stage, and shard or part."""
         self._measured: dict[str, Hits] = {}
         self._hit: dict[str, Hits] = {}
         self._makes: dict[tuple[str, int | None], str] = {}
-        self._late = digest(canonical_json([s.footer.row_hash for s in snapshot.annotations]))
 
     # ---- columns
 
@@ -104,9 +66,9 @@ class Bench:
 
     def frame(self, place: int, columns: Sequence[str]) -> pl.LazyFrame:
         """Columns of one shard's rows, measured ones included, in the shard's order."""
-        facts = [name for name in columns if name not in MEASURED]
+        facts = [name for name in columns if name not in measured().by_name]
         frame = self.snapshot.lazy(place).select(facts)
-        for measure in dict.fromkeys(measures.BY_COLUMN[name] for name in columns if name in MEASURED):
+        for measure in dict.fromkeys(measures.BY_COLUMN[name] for name in columns if name in measured().by_name):
             # Results stand in the order of the shard's rows.
             frame = pl.concat(
                 [frame, self.measured(measure, place).lazy().drop("row_id", strict=False)], how="horizontal"
@@ -136,16 +98,27 @@ class Bench:
 
     def _key(self, stage: Stage, settings: Mapping[str, Any], content: Any) -> str:
         home = f"{stage.function.__module__}.{stage.name}"
-        return digest(canonical_json([home, stage.version, dict(settings), content]))
+        made = [LAYOUT, home, stage.version, dict(settings), content]
+        return digest(canonical_json([*made, self.reference(stage, settings).digest] if stage.against else made))
+
+    def reference(self, stage: Stage, settings: Mapping[str, Any]) -> Reference:
+        """What the stage compares rows with. Raises `SyntheticError` where it cannot be opened."""
+        assert stage.against is not None  # noqa: S101 - the caller asked for a stage that compares
+        held = {**stage.defaults, **settings}
+        memo = canonical_json([stage.against, held])
+        if memo not in self.references:
+            self.progress(f"opening what '{stage.name}' compares with", 0, None)
+            self.references[memo] = self.openers[stage.against](held, self.recipe)
+        return self.references[memo]
 
     def _content(self, stage: Stage, settings: Mapping[str, Any], place: int) -> list[str]:
         """What a row-by-row task on a shard reads, by digest."""
         read = stage.columns(settings)
         content = [self.snapshot.row_hashes[place]]
         if any(name in record().by_name and record()[name].late for name in read):
-            content.append(self._late)
-        measured = dict.fromkeys(measures.BY_COLUMN[name] for name in read if name in MEASURED)
-        return content + [self._made(measure, place) for measure in measured]
+            content.append(self.snapshot.late_hash)
+        made = dict.fromkeys(measures.BY_COLUMN[name] for name in read if name in measured().by_name)
+        return content + [self._made(measure, place) for measure in made]
 
     def _made(self, measure: Stage, place: int) -> str:
         """What makes a measure's columns of a shard's rows, by digest."""
@@ -168,7 +141,11 @@ class Bench:
     def _run(self, stage: Stage, settings: Mapping[str, Any], frame: pl.LazyFrame, task: str, key: str) -> pl.DataFrame:
         """Run a task and keep its result. Raises `RecipeError` where the stage does not fit the rows."""
         try:
-            result = stage(frame, **settings).select("row_id", *(stage.gives or ("reason",))).collect()
+            others = [self.reference(stage, settings).frame] if stage.against else []
+            found = stage(frame, *others, **settings)
+            if not stage.gives and "flag" not in found.collect_schema():
+                found = found.with_columns(flag=False)
+            result = found.select("row_id", *(stage.gives or ("reason", "flag"))).collect()
         except pl.exceptions.PolarsError as error:
             texts = ", ".join(repr(text) for text in stage.texts(settings).values())
             raise RecipeError(
@@ -190,7 +167,7 @@ class Bench:
             dropped = self._by_row(use.stage, use.settings, place)
             if dropped.height:
                 placed = self._positions(place).join(dropped.lazy(), on="row_id", how="inner", maintain_order="left")
-                hits[place] = placed.select("position", "reason").collect()
+                hits[place] = placed.select("position", "reason", "flag").collect()
             self.progress(use.text, place + 1, len(self.snapshot.traces))
         return hits
 
@@ -198,50 +175,66 @@ class Bench:
         self, stage: Stage, settings: Mapping[str, Any], standing: Sequence[pl.Series]
     ) -> dict[int, pl.DataFrame]:
         """The result of a stage whose rows meet, by shard, with positions in place of row_id."""
-        column = stage.meets(settings)
-        assert column is not None  # noqa: S101 - the caller asked for a stage whose rows meet
         read = stage.columns(settings)
+        grouped = self._meet(stage.groups, stage.grouping(settings), standing) if stage.groups else None
         found: list[pl.DataFrame] = []
-        for number, (part, of) in enumerate(self._parts(column, read, standing)):
-            content = RowHash(part.select(read).to_arrow().schema)
-            content.add(part.select(read).to_arrow())
+        for number, (part, of) in enumerate(self._parts(stage, settings, standing, grouped)):
+            names = [*read, GROUP] if stage.groups else read
+            content = RowHash(part.select(names).to_arrow().schema)
+            content.add(part.select(names).to_arrow())
             key = self._key(stage, settings, content.digest())
             if (result := self.cache.get(key)) is None:
-                result = self._run(stage, settings, part.lazy().select(read), f"part {number} of {of}", key)
-            places = part.select("row_id", "place", "position")
-            found.append(places.join(result, on="row_id", how="inner", maintain_order="left").drop("row_id"))
+                result = self._run(stage, settings, part.lazy().select(names), f"part {number} of {of}", key)
+            by = stage.once or "row_id"
+            if stage.once:
+                result = part.select("row_id", by).join(result, on="row_id", how="inner").drop("row_id")
+                found += self._everyone(by, result)
+            else:
+                places = part.select("row_id", "place", "position")
+                found.append(places.join(result, on=by, how="inner", maintain_order="left").drop(by))
             self.progress(stage.name, number + 1, of)
         if not found:
             return {}
         whole = pl.concat(found).sort("place", "position")
         return {int(p[0]): frame.drop("place") for p, frame in whole.partition_by("place", as_dict=True).items()}
 
+    def _everyone(self, by: str, result: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """What was found for one row of each value, for every row."""
+        for place in range(len(self.snapshot.traces)):
+            rows = self.frame(place, [by]).with_columns(_where(place))
+            yield rows.join(result.lazy(), on=by, how="left", maintain_order="left").drop(by).collect()
+
     def _parts(
-        self, column: str, read: Sequence[str], standing: Sequence[pl.Series]
+        self, stage: Stage, settings: Mapping[str, Any], standing: Sequence[pl.Series], grouped: Hits | None
     ) -> Iterator[tuple[pl.DataFrame, int]]:
         """The standing rows in parts, equal values of the column together, each in the store's order; and how many."""
-        rows = sum(int(s.sum()) for s in standing)
-        parts = 1 if column == EVERYTHING else 1 << max(0, (rows - 1) // self.part_rows).bit_length()
+        column, read = stage.meets(settings), stage.columns(settings)
+        assert column is not None  # noqa: S101 - the caller asked for a stage whose rows meet
 
-        def narrow(place: int) -> pl.DataFrame:
-            where = [pl.lit(place, pl.UInt32).alias("place"), pl.int_range(pl.len(), dtype=pl.UInt32).alias("position")]
-            frame = self.frame(place, read).with_columns(where).collect()
-            return frame.filter(standing[place])
+        def rows_of(place: int) -> pl.DataFrame:
+            frame = self.frame(place, read).with_columns(_where(place))
+            if grouped is not None:
+                return frame.join(grouped[place].lazy(), on="position", how="inner", maintain_order="left").collect()
+            rows = frame.collect().filter(standing[place])
+            return _once(rows, stage.once) if stage.once else rows
 
-        places = range(len(self.snapshot.traces))
-        if parts == 1:
-            if places:
-                yield pl.concat([narrow(place) for place in places]), 1
+        places = [p for p, s in enumerate(standing) if (p in grouped if grouped is not None else s.any())]
+        if not places:
             return
-        self.cache.folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self.cache.folder) as folder:
-            for place in places:
-                frame = narrow(place)
-                for (part,), piece in frame.group_by(_part(frame[column], parts), maintain_order=True):
-                    piece.write_ipc(Path(folder) / f"{part}-{place:09d}.arrow", compression="lz4")
-            for number in range(parts):
-                if pieces := sorted(Path(folder).glob(f"{number}-*.arrow")):
-                    yield pl.concat([pl.read_ipc(piece) for piece in pieces]), parts
+        if column == EVERYTHING:
+            whole = pl.concat([rows_of(place) for place in places])
+            yield _once(whole, stage.once) if stage.once else whole, 1
+            return
+        rows = sum(grouped[p].height if grouped is not None else int(standing[p].sum()) for p in places)
+        looked_at = [rows_of(place) for place in {places[0], places[len(places) // 2], places[-1]}]
+        row_bytes = max(frame.estimated_size() / max(frame.height, 1) for frame in looked_at)
+        del looked_at
+        of = parts.count(rows, row_bytes, part_rows=self.part_rows, part_bytes=self.part_bytes)
+        if of == 1:
+            yield pl.concat([rows_of(place) for place in places]), 1
+            return
+        for part in parts.cut(places, rows_of, column, of, self.cache.folder):
+            yield part, of
 
     # ---- configs
 
@@ -250,31 +243,56 @@ class Bench:
         self.check_names([use for config in VIEWS for use in self.recipe.rules(config)])
         return {config: self.apply(config, self.recipe.rules(config)) for config in VIEWS}
 
-    def apply(self, config: str, uses: Sequence[Use]) -> Judged:
-        """Apply rules in their order."""
+    def apply(self, config: str, uses: Sequence[Use], known: Mapping[int, Hits] | None = None) -> Judged:
+        """Apply rules in their order; of those in `known`, by number, what they hit is taken from there."""
         rows = self.snapshot.rows
         first = [pl.Series([None], dtype=pl.UInt8).new_from_index(0, n) for n in rows]
         steps: list[Step] = []
         prefix: list[Any] = []
         for number, use in enumerate(uses):
             standing = [f.is_null() for f in first]
-            prefix.append([use.name, dict(use.settings)])
+            prefix.append([use.name, dict(use.settings), use.flag])
             meets = use.stage.meets(use.settings) is not None
             # A row-by-row rule finds the same in every config, one whose rows meet in configs that begin alike.
             memo = digest(canonical_json(prefix if meets else prefix[-1]))
-            if memo not in self._hit:
+            if known and number in known:
+                self._hit[memo] = known[number]
+            elif memo not in self._hit:
                 self._hit[memo] = self._meet(use.stage, use.settings, standing) if meets else self._row_hits(use)
             hits = self._hit[memo]
-            dropped = 0
+            if use.flag:
+                hits = {place: found.with_columns(flag=True) for place, found in hits.items()}
+            dropped = flagged = 0
             for place, found in hits.items():
-                hit = pl.Series(pl.repeat(False, rows[place], eager=True)).scatter(found["position"], True)
-                new = hit & standing[place]
+                new = _at(found.filter(~pl.col("flag")), rows[place]) & standing[place]
+                flagged += int((_at(found.filter("flag"), rows[place]) & standing[place]).sum())
                 dropped += int(new.sum())
                 first[place] = first[place].zip_with(
                     ~new, pl.Series([number], dtype=pl.UInt8).new_from_index(0, rows[place])
                 )
-            steps.append(Step(use, sum(int(s.sum()) for s in standing), dropped, hits))
+            steps.append(Step(use, sum(int(s.sum()) for s in standing), dropped, hits, flagged))
+            if use.stage.never_empties and dropped:
+                self._check_nothing_vanished(use, standing, [f.is_null() for f in first])
         return Judged(config, tuple(steps), tuple(f.is_null() for f in first), tuple(first))
+
+    def _check_nothing_vanished(self, use: Use, before: Sequence[pl.Series], after: Sequence[pl.Series]) -> None:
+        """Raise `RecipeError` where a rule left no row of a problem, a verdict or whatever else it must not empty."""
+        if {**use.stage.defaults, **use.settings}.get("may_empty"):
+            return
+        for column in use.stage.never_empties:
+            stood: set[Any] = set()
+            stands: set[Any] = set()
+            for place, (was, remains) in enumerate(zip(before, after, strict=True)):
+                values = self.frame(place, [column]).collect()[column]
+                stood |= set(values.filter(was).unique().drop_nulls())
+                stands |= set(values.filter(remains).unique().drop_nulls())
+            if gone := sorted(map(str, stood - stands)):
+                more = f" and {len(gone) - 3:,} more" if len(gone) > 3 else ""
+                raise RecipeError(
+                    f"{use.where}: '{use.text}' would leave no row of {len(gone):,} of {len(stood):,} values of"
+                    f" {column}: {', '.join(gone[:3])}{more}",
+                    hint="compare within a problem only, or set may_empty = true if that is meant",
+                )
 
     def check_names(self, uses: Sequence[Use]) -> None:
         """Raise `RecipeError` where an expression names what is no column, scorer or metric of the store."""
@@ -310,10 +328,16 @@ class Bench:
         return not any(self.snapshot.lazy(p).select(here.fill_null(False).any()).collect().item() for p in places)
 
 
-def _part(column: pl.Series, parts: int) -> pl.Series:
-    """Which part each value belongs to: a stable hash, equal for equal values; null goes to part 0."""
-    # -0.0 equals 0.0, and stays what it is where 0.0 is added: polars leaves that out.
-    text = (column.set(column == 0, 0.0) if column.dtype.is_float() else column).cast(pl.String)
-    values = text.drop_nulls().unique()
-    of = pl.Series([xxhash.xxh3_64_intdigest(value.encode()) % parts for value in values], dtype=pl.UInt32)
-    return text.replace_strict(values, of, default=0, return_dtype=pl.UInt32).alias("part")
+def _where(place: int) -> list[pl.Expr]:
+    """Which row of which shard."""
+    return [pl.lit(place, pl.UInt32).alias("place"), pl.int_range(pl.len(), dtype=pl.UInt32).alias("position")]
+
+
+def _once(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """The row of least row_id of each value."""
+    return rows.sort("row_id").unique(by, keep="first", maintain_order=True)
+
+
+def _at(found: pl.DataFrame, rows: int) -> pl.Series:
+    """For each row, whether it is among those found."""
+    return pl.Series(pl.repeat(False, rows, eager=True)).scatter(found["position"], True)

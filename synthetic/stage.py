@@ -7,6 +7,10 @@ scheduling need:
     reads      the columns it is given
     together   None: row by row, one task per shard · a column: rows with equal values meet, one task per hash part of
                it · EVERYTHING: all rows meet, narrow columns only
+    groups     a stage on narrow columns that puts rows into groups first; only grouped rows meet, group by group, so
+               wide columns of the others are never read
+    once       only one row of each value of this column is read; what is found goes to all of them
+    against    what the rows are compared with, opened by whoever runs the stage and handed in as a frame
     version    raised when the same input would give another output; cached results of other versions are not used
 
 Settings are the function's keyword-only parameters: there are no config classes.
@@ -24,6 +28,9 @@ from synthetic import expression
 from synthetic.errors import RecipeError
 
 EVERYTHING = "*"
+
+GROUP = "group"
+"""The column that a grouping gives: rows with equal values meet."""
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and of how much (None: not known)."""
@@ -49,10 +56,26 @@ class Stage:
     """Columns that a measure adds, beside row_id."""
     expressions: str | None = None
     """The setting that holds an expression, or expressions by name: it reads what they name."""
+    groups: "Stage | None" = None
+    """Puts rows into groups before a rule sees them; takes those of the rule's settings that it has."""
+    once: str | None = None
+    """A column: of a measure whose rows all meet, one row of each of its values is read, the one of least row_id."""
+    against: str | None = None
+    """A kind of reference (`references`): what the rows are compared with, the function's second argument."""
+    never_empties: tuple[str, ...] = ()
+    """Columns whose every standing value must keep a row, unless the setting `may_empty` allows it."""
 
-    def __call__(self, traces: pl.LazyFrame, **settings: Any) -> pl.LazyFrame:
-        """Apply the function."""
-        return self.function(traces, **settings)
+    def __call__(self, traces: pl.LazyFrame, *others: pl.LazyFrame, **settings: Any) -> pl.LazyFrame:
+        """Apply the function, to rows that were grouped before or are grouped now."""
+        if self.groups is not None and GROUP not in traces.collect_schema():
+            grouped = self.groups(traces, **self.grouping(settings))
+            traces = traces.join(grouped, on="row_id", how="inner", maintain_order="left")
+        return self.function(traces, *others, **settings)
+
+    def grouping(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of its settings that the stage which groups its rows has, too."""
+        held = {**self.defaults, **settings}
+        return {name: held[name] for name in self.groups.parameters} if self.groups else {}
 
     @property
     def doc(self) -> str:
@@ -61,15 +84,22 @@ class Stage:
 
     def columns(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """The columns that it reads under these settings: `{per}` in a declared name stands for that
-        setting.
+        setting. What its grouping reads is not among them, nor what that gives.
         """
         filled = {**self.defaults, **settings}
         named = [name.format_map(filled) for name in self.reads]
         for text in self.texts(settings).values():
             named += expression.columns(text, self.name)
-        if (column := self.meets(settings)) not in (None, EVERYTHING):
+        if (column := self.meets(settings)) not in (None, EVERYTHING, GROUP):
             named.append(column)
+        if self.once is not None:
+            named.append(self.once)
         return tuple(dict.fromkeys(named))
+
+    def all_columns(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The columns that it and its grouping read under these settings."""
+        before = self.groups.columns(self.grouping(settings)) if self.groups else ()
+        return tuple(dict.fromkeys([*self.columns(settings), *before]))
 
     def texts(self, settings: Mapping[str, Any]) -> dict[str, str]:
         """The expressions in these settings, by name (of the environment, or of the setting)."""
@@ -80,6 +110,8 @@ class Stage:
 
     def meets(self, settings: Mapping[str, Any]) -> str | None:
         """The column whose equal values meet under these settings."""
+        if self.groups is not None:
+            return GROUP
         return self.together.format_map({**self.defaults, **settings}) if self.together else None
 
     @property
@@ -116,7 +148,7 @@ class Stage:
         for text in self.texts(settings).values():
             expression.check(text, where)
         there = expression.types()
-        for column in self.columns(settings):
+        for column in self.all_columns(settings):
             if column not in there:
                 raise RecipeError(f"{where}: '{self.name}' reads '{column}'; there are the columns {sorted(there)}")
         if there.get(self.meets(settings) or "", pl.String()).is_nested():
@@ -128,12 +160,40 @@ TAKES = {int: "a whole number", float: "a number", str: "a string", bool: "true 
 
 
 def rule(
-    *reads: str, together: str | None = None, expressions: str | None = None, version: int
+    *reads: str,
+    together: str | None = None,
+    expressions: str | None = None,
+    groups: Stage | None = None,
+    against: str | None = None,
+    never_empties: tuple[str, ...] = (),
+    version: int,
 ) -> Callable[[Frames], Stage]:
-    """Make a function a rule: it gives `row_id` and `reason` of the rows to drop."""
+    """Make a function a rule: it gives `row_id` and `reason` of the rows to drop, each at most once.
+
+    A column `flag` (boolean, never null) may say of which rows it only has doubts: these stay, and are marked.
+    """
 
     def made(function: Frames) -> Stage:
-        return Stage(function.__name__, function, ("row_id", *reads), together, version, expressions=expressions)
+        return Stage(
+            function.__name__,
+            function,
+            ("row_id", *reads),
+            together,
+            version,
+            expressions=expressions,
+            groups=groups,
+            against=against,
+            never_empties=never_empties,
+        )
+
+    return made
+
+
+def grouping(*reads: str, together: str, version: int) -> Callable[[Frames], Stage]:
+    """Make a function a grouping: it gives `row_id` and `group` (text) of the rows that have others to meet."""
+
+    def made(function: Frames) -> Stage:
+        return Stage(function.__name__, function, ("row_id", *reads), together, version, gives=(GROUP,))
 
     return made
 
@@ -143,12 +203,14 @@ def measure(
     gives: tuple[str, ...],
     together: str | None = None,
     expressions: str | None = None,
+    once: str | None = None,
     version: int,
 ) -> Callable[[Frames], Stage]:
-    """Make a function a measure: it gives `row_id` and the columns in `gives`, for every row."""
+    """Make a function a measure: it gives `row_id` and the columns in `gives`, for every row that it reads."""
 
     def made(function: Frames) -> Stage:
-        return Stage(function.__name__, function, ("row_id", *reads), together, version, gives, expressions)
+        named = function.__name__
+        return Stage(named, function, ("row_id", *reads), together, version, gives, expressions, once=once)
 
     return made
 

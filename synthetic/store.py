@@ -28,7 +28,7 @@ import polars as pl
 from synthetic import fold, manifest
 from synthetic import shard as shards
 from synthetic.errors import BrokenStore, CannotWrite, StoreBusy, TargetTaken
-from synthetic.record import Schema, facts, record, schema
+from synthetic.record import Schema, canonical_json, digest, facts, record, schema
 from synthetic.stage import Progress, silent
 from synthetic.target import store_beside
 
@@ -268,6 +268,11 @@ class Snapshot:
             shard.footer.row_hash if i not in self.again else f"{shard.footer.row_hash}-{self.again[i].to_list()}"
             for i, shard in enumerate(self.traces)
         )
+
+    @cached_property
+    def late_hash(self) -> str:
+        """A hash that changes when late facts do."""
+        return digest(canonical_json([shard.footer.row_hash for shard in self.annotations]))
 
     def lazy(self, place: int) -> pl.LazyFrame:
         """The record's columns of one shard's rows, in the shard's order."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from synthetic import recipe
-from synthetic.run import Bench, Judged
+from synthetic.judged import Judged
+from synthetic.run import Bench
 from synthetic.store import Cache, Store
 from tests.rows import rows_of, score, store_of, trace
 

@@ -11,7 +11,7 @@ from typing import Any  # a row's values
 import polars as pl
 
 from synthetic import shard
-from synthetic.expression import MEASURED, types
+from synthetic.expression import types
 from synthetic.record import canonical_json, content_hash, digest, facts, record, schema, text_key
 from synthetic.rules import RULES
 from synthetic.stage import Stage
@@ -113,4 +113,4 @@ def rows_of(*stores: Store) -> Snapshot:
     return snapshot(*(store.path for store in stores))
 
 
-__all__ = ["MEASURED", "Row", "annotate", "frame", "judge", "record", "rows_of", "said", "score", "store_of", "trace"]
+__all__ = ["Row", "annotate", "frame", "judge", "record", "rows_of", "said", "score", "store_of", "trace"]

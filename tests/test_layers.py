@@ -25,7 +25,8 @@ manifest
 fold target
 store
 rewind draft
-recipe stats
+parts recipe stats
+references judged
 run
 buckets
 card privacy

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from synthetic.errors import RecipeError
 from synthetic.expression import types
+from synthetic.parts import part_of
 from synthetic.record import facts, record
 from synthetic.rules import RULES, named
-from synthetic.run import _part
 from synthetic.stage import EVERYTHING, rule
 from tests.rows import judge, said, score, trace
 
@@ -126,7 +126,7 @@ def test_in_parts_a_rule_gives_the_same_bytes_as_whole(name, data):
         parts = [rows[a:b] for a, b in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
     elif column != EVERYTHING:
         number = data.draw(st.sampled_from([1, 2, 4, 8]))
-        of = _part(rows[column], number)
+        of = part_of(rows[column], number)
         parts = [rows.filter(of == part) for part in range(number)]
     else:
         return

@@ -44,6 +44,7 @@ PLAIN = {
     "log_digest": "0",
     "content_hash": "0",
     "drops": [],
+    "flags": [],
 }
 WRONG = {"verdict": "incorrect", "reward": 0.0}
 CUT = {"is_truncated": True}

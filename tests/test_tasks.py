@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from synthetic import recipe
-from synthetic.run import _part
+from synthetic.parts import part_of
 from tests.benches import BUSY, MOST, UNIQUE, Place, many, read, right, whole, wrong
 from tests.rows import annotate, trace
 
@@ -165,6 +165,6 @@ def test_a_damaged_result_is_computed_again(at, left):
 
 
 def test_equal_values_are_in_one_part():
-    of = _part(pl.Series([0.0, -0.0, 1.0, None, 1.0]), 64).to_list()
+    of = part_of(pl.Series([0.0, -0.0, 1.0, None, 1.0]), 64).to_list()
     assert of[0] == of[1] != of[2] == of[4]
-    assert _part(pl.Series([-0.0]), 64).to_list() == of[:1], "whatever else is there"
+    assert part_of(pl.Series([-0.0]), 64).to_list() == of[:1], "whatever else is there"

@@ -139,7 +139,11 @@ def test_nothing_said_describes_nothing():
 
 def input_of(config, rows):
     drops = pl.List(pl.Struct(dict.fromkeys(("config", "rule", "reason"), pl.String())))
-    return frame(rows).with_columns(drops=pl.lit([], drops)) if config == "traces" else frame(rows)
+    return (
+        frame(rows).with_columns(drops=pl.lit([], drops), flags=pl.lit([], drops))
+        if config == "traces"
+        else frame(rows)
+    )
 
 
 @pytest.mark.parametrize("thinking", ["field", "inline"])

@@ -1,25 +1,30 @@
 """The rows of a release, made again from its `traces`: content, verdicts, drops and what every config shows.
 
 `traces` holds every row as the log had it, so all that a recipe decides can be decided again without the store: a row's
-content against its `content_hash`, its verdict against its scores, each rule's drops against `drops`, and the rows of
-each config, whole, against the view of those that nothing drops. Wide columns are read a file at a time.
+content against its `content_hash`, its measured columns (verdict, …) against what the measures give, what each rule
+drops and marks against `drops` and `flags`, and the rows of each config, whole, against the view of those that nothing
+drops. The rows are judged on the same bench as those of a store, in bounded memory.
 """
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any  # a row's values
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from synthetic.check.checked import Checked
+from synthetic.check.published import Published
+from synthetic.errors import SyntheticError
 from synthetic.manifest import Data, Manifest
-from synthetic.measures import problem_pass_rate, verdict
 from synthetic.recipe import Recipe, Use
-from synthetic.record import content_hash, schema
+from synthetic.record import content_hash, measured, schema
 from synthetic.release import open_configs
+from synthetic.run import Bench
 from synthetic.stage import Progress
+from synthetic.store import Cache
 from synthetic.views import VIEWS
 from synthetic.views.described import DESCRIBED
 
@@ -31,22 +36,22 @@ BATCH_ROWS = 1000
 
 def check_rows(path: Path, made: Manifest, read: Recipe, done: Checked, progress: Progress) -> None:
     """Check the rows of a release whose files hold."""
-    frames = open_configs(path, made.configs)
-    traces = frames["traces"]
-    ids = traces.select("row_id").collect(engine="streaming").to_series()
+    rows = Published(path, made)
+    ids = open_configs(path, made.configs)["traces"].select("row_id").collect(engine="streaming").to_series()
     done.expect(ids.n_unique() == len(ids), "traces: a row_id occurs twice")
     done.problems += _contents(path, made, read, progress)
-    done.problems += _verdicts(traces, read)
-    rates = problem_pass_rate(traces).collect(engine="streaming").lazy()
-    for name, config in made.configs.items():
-        if VIEWS[name].takes_rules:
-            _drops(path, made, read, name, rates, done)
-        problems: list[str] = []
-        for number, data in enumerate(config.files):
-            if len(problems) < MOST:
-                problems += _shown(path, made, read, name, data, rates)
-            progress(f"making {name} again", number + 1, len(config.files))
-        done.problems += problems[:MOST]
+    with TemporaryDirectory(prefix="synthetic-") as scratch:
+        bench = Bench(rows, read, Cache(Path(scratch)), progress)
+        done.problems += _measured(bench, rows)
+        for name, config in made.configs.items():
+            if VIEWS[name].takes_rules:
+                _judged(bench, rows, name, done)
+            problems: list[str] = []
+            for number, data in enumerate(config.files):
+                if len(problems) < MOST:
+                    problems += _shown(bench, path, made, name, data)
+                progress(f"making {name} again", number + 1, len(config.files))
+            done.problems += problems[:MOST]
 
 
 # ---- content
@@ -84,94 +89,101 @@ def _is_whole(row: Mapping[str, Any], environments: Mapping[str, Mapping[str, st
     return any(content_hash({**row, **dict.fromkeys(names)}) == row["content_hash"] for names in some)
 
 
-# ---- verdicts
+# ---- measures
 
 
-def _verdicts(traces: pl.LazyFrame, read: Recipe) -> list[str]:
-    """Rows whose verdict is another one than their scores and the recipe give."""
-    settings = {"correct": read.correct}
-    facts = traces.select(verdict.columns(settings))
-    again = verdict(facts, **settings).select(pl.col("verdict").alias("wants"), pl.col("verdict_rule").alias("by"))
-    both = pl.concat([traces.select("row_id", "verdict", "verdict_rule"), again], how="horizontal")
-    differs = pl.col("verdict").ne_missing(pl.col("wants")) | pl.col("verdict_rule").ne_missing(pl.col("by"))
-    found = both.filter(differs).head(MOST).collect()
-    return [
-        f"traces: {row} says {says} ({said}); its scores and the recipe say {wants} ({by})"
-        for row, says, said, wants, by in found.iter_rows()
-    ]
+def _measured(bench: Bench, rows: Published) -> list[str]:
+    """Rows whose measured columns are not what the measures give."""
+    problems: list[str] = []
+    columns = [name for name in schema(VIEWS["traces"].schema).names if name in measured().by_name]
+    for place in range(len(rows.traces)):
+        again = bench.frame(place, ["row_id", *columns]).collect()
+        for name in columns:
+            here = rows.column(place, name)[name]
+            for position in here.ne_missing(again[name]).arg_true().head(MOST - len(problems)):
+                row, says, wants = again["row_id"][position], here[position], again[name][position]
+                problems.append(f"traces: {row} says {name} is {says}; it should be {wants}")
+    return problems
 
 
 # ---- drops
 
 
-def _drops(path: Path, made: Manifest, read: Recipe, name: str, rates: pl.LazyFrame, done: Checked) -> None:
-    """What the rules of a config drop, against the drops that traces says and the funnel counts."""
-    traces = open_configs(path, made.configs)["traces"]
-    listed = traces.select("row_id", "drops").explode("drops").drop_nulls().unnest("drops")
-    said = listed.filter(pl.col("config") == name).select("row_id", "rule", "reason").collect(engine="streaming")
-    standing = traces.select("row_id").collect(engine="streaming")
-    dropped = []
-    for number, use in enumerate(read.rules(name)):
-        if unknown := _unknown(use, traces, read):
-            note = f"{name}: the drops of '{use.text}' are taken as they are: it reads {unknown}, which a release"
-            done.notes.append(f"{note} does not hold as the log had it")
-            found = said.filter(pl.col("rule") == use.name).select("row_id", "reason")
-        else:
-            found = pl.concat(_found(path, made, use, standing, rates))
-        new = standing.join(found, on="row_id", how="inner").with_columns(rule=pl.lit(use.name))
-        kept = made.configs[name].funnel[number] if number < len(made.configs[name].funnel) else None
-        if kept and (kept.seen, kept.dropped) != (standing.height, new.height):
+def _judged(bench: Bench, rows: Published, name: str, done: Checked) -> None:
+    """What the rules of a config drop and mark, against what traces says and the funnel counts."""
+    uses, funnel = bench.recipe.rules(name), rows.made.configs[name].funnel
+    known = {}
+    for number, use in enumerate(uses):
+        if why := _not_known(bench, use, rows.made):
+            done.notes.append(f"{name}: the drops of '{use.text}' are taken as they are: {why}")
+            known[number] = rows.hits(name, use.name)
+    judged = bench.apply(name, uses, known)
+    for kept, step in zip(funnel, judged.steps, strict=False):
+        if (kept.seen, kept.dropped, kept.flagged) != (step.seen, step.dropped, step.flagged):
+            found = f"drops {step.dropped} of {step.seen}" + (f" and marks {step.flagged}" if step.flagged else "")
             done.expect(
                 False,
                 f"{name}: the drops of '{kept.rule}' are not those of the manifest: it says {kept.dropped} of"
-                f" {kept.seen}, the rule drops {new.height} of {standing.height}",
+                f" {kept.seen}, the rule {found}",
             )
-        dropped.append(new.select("row_id", "rule", "reason"))
-        standing = standing.join(found, on="row_id", how="anti")
-    done.problems += _differing(name, said, pl.concat(dropped) if dropped else said.clear())
+    for column, found_in in (("drops", judged.drops), ("flags", judged.flags)):
+        problems: list[str] = []
+        for place in range(len(rows.traces)):
+            said = rows.said(place, column).filter(pl.col("config") == name).drop("config")
+            problems += _differing(bench, name, place, said, found_in(place).drop("config"), flags=column == "flags")
+        done.problems += problems[:MOST]
 
 
-def _unknown(use: Use, traces: pl.LazyFrame, read: Recipe) -> list[str]:
-    """The columns a rule reads that are not published, or that the recipe may have filled."""
-    filled = {n for table in read.environments.values() for n in table if n in DESCRIBED}
-    there = set(traces.collect_schema()) - filled | {"problem_pass_rate"}
-    return sorted(set(use.stage.columns(use.settings)) - there)
+def _not_known(bench: Bench, use: Use, made: Manifest) -> str | None:
+    """Why a rule cannot be applied again: columns that it reads are not published, or the recipe may have filled them;
+    or what it compared rows with is not there any more.
+    """
+    described = {name for table in bench.recipe.environments.values() for name in table if name in DESCRIBED}
+    there = {*schema(VIEWS["traces"].schema).names, *measured().names} - described
+    if unknown := sorted(set(use.stage.all_columns(use.settings)) - there):
+        return f"it reads {unknown}, which a release does not hold as the log had it"
+    if use.stage.against is None:
+        return None
+    try:
+        found = bench.reference(use.stage, use.settings).digest
+    except SyntheticError as error:
+        return f"what it compared rows with cannot be opened ({error})"
+    if found not in [each["digest"] for each in made.references]:
+        return "what it compared rows with has another content now"
+    return None
 
 
-def _found(path: Path, made: Manifest, use: Use, standing: pl.DataFrame, rates: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """row_id and reason of what a rule drops: file by file, or of all standing rows where rows meet."""
-    columns = use.stage.columns(use.settings)
-    files = [path / data.path for data in made.configs["traces"].files]
-    meets = use.stage.meets(use.settings) is not None
-    for part in [files] if meets else [[file] for file in files]:
-        frame = pl.scan_parquet(part, glob=False)
-        if "problem_pass_rate" in columns:
-            frame = frame.join(rates, on="row_id", how="left", maintain_order="left")
-        frame = frame.select(columns)
-        if meets:
-            frame = frame.join(standing.lazy(), on="row_id", how="semi", maintain_order="left")
-        yield use.stage(frame, **use.settings).select("row_id", "reason").collect()
-
-
-def _differing(name: str, said: pl.DataFrame, found: pl.DataFrame) -> list[str]:
-    """In a sentence, the first rows that are dropped otherwise than they say."""
-    both = said.join(found, on="row_id", how="full", suffix=" again", coalesce=True).sort("row_id")
-    differs = pl.col("rule").ne_missing(pl.col("rule again")) | pl.col("reason").ne_missing(pl.col("reason again"))
-    problems = []
-    for row, rule, reason, again, why in both.filter(differs).head(MOST).iter_rows():
-        says = f"is left out by '{rule}' ({reason})" if rule else "is kept"
-        problems.append(
-            f"{name}: {row} {says}; by the recipe " + (f"'{again}' drops it ({why})" if again else "it is kept")
-        )
-    return problems
+def _differing(
+    bench: Bench, name: str, place: int, said: pl.DataFrame, found: pl.DataFrame, *, flags: bool
+) -> Iterator[str]:
+    """In a sentence, the first rows that are dropped or marked otherwise than they say."""
+    keys = ["position", "rule"] if flags else ["position"]
+    both = said.join(found, on=keys, how="full", suffix=" again", coalesce=True).sort(keys)
+    if flags:
+        both = both.with_columns(pl.when(pl.col("reason again").is_not_null()).then("rule").alias("rule again"))
+    differs = pl.col("reason").ne_missing(pl.col("reason again"))
+    if not flags:
+        differs |= pl.col("rule").ne_missing(pl.col("rule again"))
+    columns = "position", "rule", "reason", "rule again", "reason again"
+    wrong = both.filter(differs).head(MOST).select(columns)
+    if not wrong.height:
+        return
+    ids = bench.frame(place, ["row_id"]).collect()["row_id"]
+    out, by, not_out = (
+        ("is marked by", "marks it", "is not marked") if flags else ("is left out by", "drops it", "is kept")
+    )
+    for position, rule, reason, again, why in wrong.iter_rows():
+        says = f"{out} '{rule}' ({reason})" if reason else not_out
+        wants = f"'{again}' {by} ({why})" if again else f"it {not_out}"
+        yield f"{name}: {ids[position]} {says}; by the recipe {wants}"
 
 
 # ---- views
 
 
-def _shown(path: Path, made: Manifest, read: Recipe, name: str, data: Data, rates: pl.LazyFrame) -> list[str]:
+def _shown(bench: Bench, path: Path, made: Manifest, name: str, data: Data) -> list[str]:
     """How one file of a config differs from the view of the rows of traces that nothing drops from it."""
-    config, view = made.configs[name], VIEWS[name]
+    config, view, read = made.configs[name], VIEWS[name], bench.recipe
     bucket, of = data.path.removesuffix(".parquet").rpartition("-h")[2].split("-of-")
     leading = pl.col("problem_id").str.head(4).str.to_integer(base=16, dtype=pl.Int64) * int(of) // 65536
     out = pl.col("drops").list.eval(pl.element().struct.field("config") == name).list.any()
@@ -180,8 +192,9 @@ def _shown(path: Path, made: Manifest, read: Recipe, name: str, data: Data, rate
         .filter(leading == int(bucket), ~out)
         .sort("problem_id", "trace_id", "branch")
     )
-    if "problem_pass_rate" in schema(view.schema).names:
-        rows = rows.join(rates, on="row_id", how="left", maintain_order="left")
+    has = rows.collect_schema()
+    if more := [n for n in schema(view.schema).names if n in measured().by_name and n not in has]:
+        rows = rows.join(bench.rows(["row_id", *more]), on="row_id", how="left", maintain_order="left")
     wanted = view.shape(rows, thinking=read.thinking, environments=read.environments).collect()
     here = pl.read_parquet(path / data.path, glob=False)
     if wanted.equals(here):

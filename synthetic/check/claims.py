@@ -4,7 +4,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
-import polars as pl
 
 from synthetic import card, manifest, recipe, stats
 from synthetic.check.again import check_rows
@@ -31,8 +30,8 @@ def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) 
     _recipe(path, made, read, done)
     try:
         check_rows(path, made, read, done, progress)
-    except pl.exceptions.PolarsError as error:  # an expression that does not fit what the rows hold
-        done.expect(False, f"traces: its rows cannot be judged by the recipe ({str(error).partition(chr(10))[0]})")
+    except RecipeError as error:  # an expression that does not fit what the rows hold
+        done.expect(False, f"traces: its rows cannot be judged by the recipe ({error})")
     for name, config in made.configs.items():
         columns = path / f"release/schema/{name}.json"
         if done.expect(columns.is_file(), f"release/schema/{name}.json: is missing"):

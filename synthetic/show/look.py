@@ -89,6 +89,8 @@ def trace(row: Mapping[str, Any]) -> None:
         page.line(f"  errors {row['errors']}", "red")
     for drop in row["drops"]:
         page.line(f"  not in {drop['config']}: {drop['rule']}: {drop['reason']}", "yellow")
+    for flag in row.get("flags", ()):
+        page.line(f"  marked in {flag['config']}: {flag['rule']}: {flag['reason']}", "yellow")
     if row["also"]:
         page.line(f"\n  others begin alike: {', '.join(row['also'])}", "dim")
 

@@ -27,7 +27,7 @@ def released(done: "Released") -> None:
         if judged.steps:
             from synthetic.manifest import Kept
 
-            steps = [Kept(step.use.text, step.seen, step.dropped) for step in judged.steps]
+            steps = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps]
             funnel(config, steps, judged.kept)
         else:
             page.line(f"\n  {config}  everything: {page.rows(judged.kept)}")
@@ -47,6 +47,8 @@ def funnel(config: str, steps: "Sequence[Kept]", kept: int) -> None:
         page.add(table, "    captured", steps[0].seen, "")
     for step in steps:
         page.add(table, f"      {step.rule}", step.seen - step.dropped, step.dropped or None)
+        if step.flagged:
+            page.add(table, f"        flagged: {step.flagged:,}, not dropped", "", "")
     table.add_row(Text("    kept", style="bold"), Text(f"{kept:,}", style="bold"), Text(""))
     print()
     page.show_table(table)
@@ -134,7 +136,10 @@ def released_json(done: "Released") -> dict[str, Any]:
         "configs": {
             config: {
                 "rows": judged.kept,
-                "funnel": [{"rule": s.use.text, "seen": s.seen, "dropped": s.dropped} for s in judged.steps],
+                "funnel": [
+                    {"rule": s.use.text, "seen": s.seen, "dropped": s.dropped, "flagged": s.flagged}
+                    for s in judged.steps
+                ],
             }
             for config, judged in done.judged.items()
         },

@@ -56,6 +56,7 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "environments": _environments(traces),
         "undecided": undecided(traces),
         "funnel": _funnel(traces),
+        "flags": _flags(traces),
         "duplicates": _duplicates(traces),
         "runs": _runs(traces),
         "models": _models(traces),
@@ -129,19 +130,27 @@ def _spread(rewards: pl.DataFrame) -> dict[str, float | None]:
 def _funnel(traces: pl.LazyFrame) -> dict[str, Json]:
     """For each config that leaves a row out: rows kept, and rows dropped by each rule with the commonest reasons."""
     total = one(traces, rows=pl.len())["rows"]
-    drops = traces.select(pl.col("drops").explode()).drop_nulls().unnest("drops")
-    reasons = drops.with_columns(pl.col("reason").str.replace_all(AN_ID, "…")).group_by("config", "rule", "reason")
-    rules: dict[str, Table] = {}
-    for (config, rule), said in grouped(
-        collected(reasons.len("rows"), "config", "rule", "reason"), "config", "rule"
-    ).items():
-        first = said.sort("rows", descending=True, maintain_order=True).head(REASONS)
-        step = {"rule": rule, "rows": int(said["rows"].sum()), "reasons": first.to_dicts()}
-        rules.setdefault(config, []).append(step | {"other_reasons": said.height - first.height})
     return {
         config: {"kept": total - sum(step["rows"] for step in steps), "dropped": steps}
-        for config, steps in rules.items()
+        for config, steps in _reasons(traces, "drops").items()
     }
+
+
+def _flags(traces: pl.LazyFrame) -> dict[str, Table]:
+    """For each config with rules that mark rows: rows marked by each, with the commonest reasons."""
+    return _reasons(traces, "flags")
+
+
+def _reasons(traces: pl.LazyFrame, column: str) -> dict[str, Table]:
+    said = traces.select(pl.col(column).explode()).drop_nulls().unnest(column)
+    reasons = said.with_columns(pl.col("reason").str.replace_all(AN_ID, "…")).group_by("config", "rule", "reason")
+    rules: dict[str, Table] = {}
+    counted = grouped(collected(reasons.len("rows"), "config", "rule", "reason"), "config", "rule")
+    for (config, rule), found in counted.items():
+        first = found.sort("rows", descending=True, maintain_order=True).head(REASONS)
+        step = {"rule": rule, "rows": int(found["rows"].sum()), "reasons": first.to_dicts()}
+        rules.setdefault(config, []).append(step | {"other_reasons": found.height - first.height})
+    return rules
 
 
 def _duplicates(traces: pl.LazyFrame) -> dict[str, Json]:
