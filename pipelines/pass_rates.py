@@ -31,7 +31,7 @@ from rich.table import Table
 import synthetic
 from synthetic import recipe as recipes
 from synthetic.errors import SyntheticError
-from synthetic.measures import verdict
+from synthetic.measures.verdict import verdict
 
 Z_95 = 1.959963984540054
 """How many standard deviations to either side hold 95 % of a normal distribution."""

@@ -26,7 +26,7 @@ from synthetic.recipe import Recipe, Use
 from synthetic.record import canonical_json, digest, measured, record
 from synthetic.references import OPENERS, Opener, Reference
 from synthetic.shard import RowHash
-from synthetic.stage import EVERYTHING, GROUP, Progress, Stage, silent
+from synthetic.stage import EVERYTHING, Progress, Stage, silent
 from synthetic.store import Cache
 from synthetic.views import VIEWS
 
@@ -179,7 +179,7 @@ class Bench:
         grouped = self._meet(stage.groups, stage.grouping(settings), standing) if stage.groups else None
         found: list[pl.DataFrame] = []
         for number, (part, of) in enumerate(self._parts(stage, settings, standing, grouped)):
-            names = [*read, GROUP] if stage.groups else read
+            names = [*read, *stage.groups.gives] if stage.groups else read
             content = RowHash(part.select(names).to_arrow().schema)
             content.add(part.select(names).to_arrow())
             key = self._key(stage, settings, content.digest())

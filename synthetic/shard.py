@@ -157,6 +157,12 @@ def _table(piece: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([part.cast(schema) for part in arrow_parts(piece)]).combine_chunks()
 
 
+_OF_BYTES = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+    *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view),
+)
+
+
 class RowHash:
     """SHA-256 over the values of rows in order.
 
@@ -176,7 +182,7 @@ class RowHash:
 
     def _add(self, path: str, array: pa.Array) -> None:
         self._update(f"{path} valid", array.is_valid().cast(pa.uint8()))
-        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        if any(of(array.type) for of in _OF_BYTES):
             self._add_text(path, array.cast(pa.large_binary()))
             return
         array = array.drop_null()

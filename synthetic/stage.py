@@ -19,7 +19,7 @@ Settings are the function's keyword-only parameters: there are no config classes
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias  # Any: a recipe's TOML values, and functions with settings of their own
+from typing import Any, TypeAlias, get_args  # Any: a recipe's TOML values, and functions with settings of their own
 
 import msgspec
 import polars as pl
@@ -42,6 +42,9 @@ def silent(what: str, done: int, of: int | None) -> None:
 
 Frames: TypeAlias = Callable[..., pl.LazyFrame]
 
+Meets: TypeAlias = Callable[[Mapping[str, Any]], str]
+"""The column whose equal values meet, or EVERYTHING, given all settings."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -50,7 +53,7 @@ class Stage:
     name: str
     function: Frames
     reads: tuple[str, ...]
-    together: str | None
+    together: "str | Meets | None"
     version: int
     gives: tuple[str, ...] = ()
     """Columns that a measure adds, beside row_id."""
@@ -112,7 +115,10 @@ class Stage:
         """The column whose equal values meet under these settings."""
         if self.groups is not None:
             return GROUP
-        return self.together.format_map({**self.defaults, **settings}) if self.together else None
+        held = {**self.defaults, **settings}
+        if callable(self.together):
+            return self.together(held)
+        return self.together.format_map(held) if self.together else None
 
     @property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -138,7 +144,7 @@ class Stage:
             try:
                 msgspec.convert(value, Any if wanted is inspect.Parameter.empty else wanted)
             except msgspec.ValidationError as error:
-                takes = TAKES.get(wanted, wanted)
+                takes = TAKES.get(wanted) or (f"one of {list(get_args(wanted))}" if get_args(wanted) else wanted)
                 raise RecipeError(f"{where}: '{name}' of '{self.name}' is {value!r}; it takes {takes}") from error
         for name, parameter in known.items():
             if parameter.default is parameter.empty and name not in settings:
@@ -189,11 +195,16 @@ def rule(
     return made
 
 
-def grouping(*reads: str, together: str, version: int) -> Callable[[Frames], Stage]:
-    """Make a function a grouping: it gives `row_id` and `group` (text) of the rows that have others to meet."""
+def grouping(
+    *reads: str, together: str | Meets, gives: tuple[str, ...] = (), version: int
+) -> Callable[[Frames], Stage]:
+    """Make a function a grouping: it gives `row_id` and `group` (text) of the rows that have others to meet.
+
+    `gives` names columns that it finds out besides, for the rule.
+    """
 
     def made(function: Frames) -> Stage:
-        return Stage(function.__name__, function, ("row_id", *reads), together, version, gives=(GROUP,))
+        return Stage(function.__name__, function, ("row_id", *reads), together, version, gives=(GROUP, *gives))
 
     return made
 

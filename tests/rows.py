@@ -70,7 +70,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pl.LazyFrame:
 def judge(rule: Stage | str, rows: Iterable[Mapping[str, Any]], **settings: Any) -> dict[str, str]:
     """What a rule drops: reasons by row_id; `/0` is left out."""
     stage = RULES[rule] if isinstance(rule, str) else rule
-    found = stage(frame(rows).select(stage.columns(settings)), **settings).collect()
+    found = stage(frame(rows).select(stage.all_columns(settings)), **settings).collect()
     return {row.removesuffix("/0"): reason for row, reason in found.select("row_id", "reason").iter_rows()}
 
 

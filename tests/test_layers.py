@@ -18,7 +18,7 @@ errors
 resources captured
 record
 expression
-stage
+stage alike
 formats measures rules views
 shard
 manifest

@@ -12,7 +12,7 @@ import pytest
 import synthetic
 from synthetic import recipe as recipes
 from synthetic.errors import SyntheticError
-from synthetic.measures import verdict
+from synthetic.measures.verdict import verdict
 from synthetic.record import record
 
 PIPELINES = Path(__file__).parent.parent / "pipelines"

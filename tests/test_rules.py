@@ -3,13 +3,14 @@
 import io
 import random
 from datetime import UTC, datetime
-from typing import Any  # settings
+from typing import Any, get_args  # Any: settings
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from synthetic.alike.sketch import signatures
 from synthetic.errors import RecipeError
 from synthetic.expression import types
 from synthetic.parts import part_of
@@ -28,6 +29,8 @@ WORDS = {
     "errors": ['[{"type":"Timeout"}]', '[{"type":null}]', "[]", "{}"],
     "metrics": ['{"speed":1}', '{"style":0}', "{}"],
 }
+TEXTS = ["so it is 4 and not 5 at all", "so it is 4 and not 6 at all"]
+SIGNATURES = signatures(pl.Series(TEXTS))[0].to_list()
 NEVER_NULL = {column.name for column in facts().columns if not column.null}
 
 
@@ -39,7 +42,10 @@ def values(name):
         scores = st.sampled_from([None, 0.0, 1.0, float("nan")])
         some = st.lists(st.none() | st.builds(score, st.sampled_from([None, "speed", "style"]), scores), max_size=2)
     elif name == "messages":
-        some = st.lists(st.builds(said, st.sampled_from(["user", "assistant"]), st.none() | st.just("x")), max_size=2)
+        texts = st.sampled_from([None, "x", *TEXTS])
+        some = st.lists(st.builds(said, st.sampled_from(["user", "assistant"]), texts), max_size=2)
+    elif name == "minhash":
+        some = st.sampled_from([SIGNATURES[0], SIGNATURES[1]])
     elif kind == pl.String:
         some = st.sampled_from(WORDS.get(name, ["a", "b", ""]))
     elif kind == pl.Boolean:
@@ -55,12 +61,15 @@ def values(name):
 
 def settings_of(stage):
     """Settings that fit a rule's signature; a text is an expression, or else names a column."""
-    by_type = {int: st.integers(0, 3), float: st.floats(0, 1), bool: st.booleans()}
+    by_type: dict[Any, Any] = {int: st.integers(0, 3), float: st.floats(0, 1), bool: st.booleans()}
+    by_name = {"bands": st.integers(1, 18), "band_slots": st.integers(1, 7)}
     columns = st.sampled_from(["problem_id", "env_id", "reward", "step", "verdict", "row_id"])
     drawn = {}
     for name, parameter in stage.parameters.items():
         texts = st.sampled_from(EXPRESSIONS) if name == stage.expressions else columns
-        own = by_type.get(parameter.annotation, texts)
+        choices = get_args(parameter.annotation)
+        own = st.sampled_from(choices) if choices else by_type.get(parameter.annotation, texts)
+        own = by_name.get(name, own)
         drawn[name] = own if parameter.default is parameter.empty else own | st.just(parameter.default)
     return st.fixed_dictionaries(drawn)
 
@@ -69,7 +78,7 @@ def settings_of(stage):
 def cases(draw, stage):
     """Settings of a rule, and rows with the columns that it then reads."""
     chosen = draw(settings_of(stage))
-    names = [name for name in stage.columns(chosen) if name != "row_id"]
+    names = [name for name in stage.all_columns(chosen) if name != "row_id"]
     rows = draw(st.lists(st.fixed_dictionaries({name: values(name) for name in names}), max_size=10))
     typed = {name: types()[name] for name in names}
     ids = pl.Series("row_id", [f"{number}/0" for number in range(len(rows))], dtype=pl.String)
@@ -79,6 +88,8 @@ def cases(draw, stage):
 def drops(stage, chosen, *frames):
     """What the rule drops from frames, in one order of rows; and its bytes."""
     found = pl.concat([stage(frame.lazy(), **chosen).collect() for frame in frames]).sort("row_id")
+    if "flag" not in found.columns:
+        found = found.with_columns(flag=False)
     written = io.BytesIO()
     found.write_parquet(written)
     return found, written.getvalue()
@@ -95,8 +106,9 @@ def test_every_null_is_decided(name, data):
     stage = RULES[name]
     chosen, rows = data.draw(cases(stage))
     found, _ = drops(stage, chosen, rows)
-    assert found.columns == ["row_id", "reason"]
-    assert found.dtypes == [pl.String, pl.String]
+    assert found.columns == ["row_id", "reason", "flag"]
+    assert found.dtypes == [pl.String, pl.String, pl.Boolean]
+    assert found["flag"].null_count() == 0
     assert found["reason"].null_count() == 0
     assert (found["reason"].str.len_bytes() > 0).all()
     assert found["row_id"].is_unique().all()
@@ -120,7 +132,7 @@ def test_row_order_never_matters(name, data, chance: random.Random):
 def test_in_parts_a_rule_gives_the_same_bytes_as_whole(name, data):
     stage = RULES[name]
     chosen, rows = data.draw(cases(stage))
-    column = stage.meets(chosen)
+    column = stage.groups.meets(stage.grouping(chosen)) if stage.groups else stage.meets(chosen)
     if column is None:
         cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=3)))
         parts = [rows[a:b] for a, b in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
@@ -148,7 +160,8 @@ def test_a_rule_reads_columns_that_there_are_and_says_what_it_does(name):
     stage = RULES[name]
     assert stage.doc.endswith(".") or "," in stage.doc
     assert set(stage.reads) <= types().keys() | {f"{{{setting}}}" for setting in stage.parameters}
-    assert not {"messages", "extra", "tools"} & set(stage.reads), "wide columns are for measures"
+    narrow = stage.groups or stage  # what groups rows first may read texts of those in groups
+    assert not {"messages", "extra", "tools"} & set(narrow.reads), "wide columns are for measures"
     assert stage.version >= 1
 
 

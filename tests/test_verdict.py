@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthetic.errors import RecipeError
-from synthetic.measures import MEASURES, problem_pass_rate, verdict
-from synthetic.measures.verdict import JUDGES
+from synthetic.measures import MEASURES
+from synthetic.measures.problem_pass_rate import problem_pass_rate
+from synthetic.measures.verdict import JUDGES, verdict
 from tests.rows import frame, score, trace
 
 NAN, INF = float("nan"), float("inf")

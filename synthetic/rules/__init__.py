@@ -8,6 +8,7 @@ import importlib
 from synthetic.errors import RecipeError
 from synthetic.rules.at_most import at_most
 from synthetic.rules.finished import finished
+from synthetic.rules.near_unique import near_unique
 from synthetic.rules.origin import from_training, trainable
 from synthetic.rules.undecided import undecided
 from synthetic.rules.unique import unique
@@ -16,7 +17,18 @@ from synthetic.rules.where import where
 from synthetic.stage import Stage
 
 RULES: dict[str, Stage] = {
-    stage.name: stage for stage in (from_training, trainable, finished, verified, undecided, unique, at_most, where)
+    stage.name: stage
+    for stage in (
+        from_training,
+        trainable,
+        finished,
+        verified,
+        undecided,
+        unique,
+        near_unique,
+        at_most,
+        where,
+    )
 }
 
 

@@ -1,0 +1,78 @@
+"""Where texts repeat themselves."""
+
+from typing import Any  # numpy's arrays
+
+import numpy as np
+import polars as pl
+
+from synthetic.alike.words import WIDTH, buffers, compiled, longest, shingles
+
+TAIL = 16_384
+"""Shingles from the end that are looked at."""
+
+PERIOD_BYTES = 16
+"""The longest period of a run of bytes."""
+
+_SPACE = np.uint8(0x20)
+
+
+@compiled
+def _tail(hashes: Any, made: Any, z: Any) -> Any:
+    """The tokens, and the times, of the longest stretch at the end that is one period said at least twice."""
+    n = min(made, TAIL)
+    # z[i]: so many shingles before the end are those before the one i places earlier.
+    left = right = 0
+    best, times = 0, 0.0
+    for i in range(1, n):
+        same = min(right - i, z[i - left]) if i < right else 0
+        while i + same < n and hashes[made - 1 - same] == hashes[made - 1 - i - same]:
+            same += 1
+        z[i] = same
+        if i + same > right:
+            left, right = i, i + same
+        # The shingles that agree overlap: a stretch of t shingles is t + WIDTH - 1 tokens.
+        length = same + i + WIDTH - 1
+        if same and length >= 2 * i and length > best:
+            best, times = length, length / i
+    return best, times
+
+
+@compiled
+def _run(data: Any, start: Any, end: Any) -> Any:
+    """The longest run of bytes with a period of at most `PERIOD_BYTES`, white space left out."""
+    best = 0
+    for period in range(1, PERIOD_BYTES + 1):
+        run, spaces = 0, 0
+        for at in range(start + period, end):
+            if data[at] == data[at - period]:
+                run += 1
+                spaces += data[at] <= _SPACE
+                if run + period - spaces > best and spaces < run:
+                    best = run + period - spaces
+            else:
+                run, spaces = 0, 0
+    return best if best >= 2 * PERIOD_BYTES else 0
+
+
+@compiled
+def _loops(offsets: Any, data: Any, valid: Any, tokens: Any, repeats: Any, runs: Any) -> Any:
+    scratch = np.empty(longest(offsets) + 1, np.uint64)
+    z = np.zeros(TAIL + 1, np.int64)
+    for row in range(len(valid)):
+        if valid[row]:
+            made = shingles(data, offsets[row], offsets[row + 1], scratch)[0]
+            tokens[row], repeats[row] = _tail(scratch, made, z)
+            runs[row] = _run(data, offsets[row], offsets[row + 1])
+
+
+def loops(texts: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Tokens and repetitions of the loop at each text's end, and bytes of its longest run; 0 for none and for null."""
+    found: list[list[Any]] = [[], [], []]
+    for offsets, data, valid in buffers(texts):
+        rows = len(valid)
+        own = np.zeros(rows, np.int64), np.zeros(rows, np.float64), np.zeros(rows, np.int64)
+        _loops(offsets, data, valid, *own)
+        for kept, values in zip(found, own, strict=True):
+            kept.append(values)
+    tokens, repeats, runs = (np.concatenate(parts) if parts else np.zeros(0) for parts in found)
+    return pl.Series(tokens, dtype=pl.Int64), pl.Series(repeats, dtype=pl.Float64), pl.Series(runs, dtype=pl.Int64)

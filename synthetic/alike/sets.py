@@ -1,0 +1,176 @@
+"""How alike two texts are, exactly: their sets of shingles, Jaccard similarity and containment.
+
+Jaccard: shingles that both have over those that either has. Containment (Broder, 1997): shingles that both have over
+those of the smaller set. A text that was cut off is contained in the whole one, however unlike in length they are.
+
+`keepers` is a star, not a closure: a row is dropped for a row that is kept and alike enough itself, never for one that
+is only alike to another dropped one.
+"""
+
+from dataclasses import dataclass
+from typing import Any  # numpy's arrays
+
+import numpy as np
+import polars as pl
+
+from synthetic.alike.sketch import SLOTS
+from synthetic.alike.words import buffers, compiled, longest, shingles
+
+MOST_COMPARED = 1000
+"""A row is compared with at most so many kept rows of its group, the first in the order of preference."""
+
+_SURE = 0.25
+"""Pairs whose estimated similarity lies so far below what is asked (six standard errors) are not looked at exactly."""
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Sets of shingles, each sorted, one after the other."""
+
+    starts: Any
+    """Where each row's set begins, and where the last one ends (64-bit)."""
+    hashes: Any
+
+
+@compiled
+def _fill(offsets: Any, data: Any, valid: Any, sizes: Any, out: Any) -> Any:
+    """Write each row's distinct shingles, sorted, to `out`; give how many all rows have."""
+    scratch = np.empty(longest(offsets) + 1, np.uint64)
+    total = 0
+    for row in range(len(valid)):
+        sizes[row] = 0
+        if valid[row]:
+            made = shingles(data, offsets[row], offsets[row + 1], scratch)[0]
+            ordered = np.sort(scratch[:made])
+            for at in range(made):
+                if at == 0 or ordered[at] != ordered[at - 1]:
+                    out[total + sizes[row]] = ordered[at]
+                    sizes[row] += 1
+            total += sizes[row]
+    return total
+
+
+def sets(texts: pl.Series) -> Sets:
+    """The shingle sets of texts; empty where a text is null or has no token. 8 bytes for each distinct shingle."""
+    sizes, parts = [], []
+    for offsets, data, valid in buffers(texts):
+        own = np.zeros(len(valid), np.int64)
+        # Untouched pages cost nothing: there are at most as many shingles as bytes.
+        out = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64)
+        total = _fill(offsets, data, valid, own, out)
+        sizes.append(own)
+        parts.append(out[:total].copy())
+    whole = np.concatenate(sizes) if sizes else np.zeros(0, np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(whole)])
+    return Sets(starts, np.concatenate(parts) if parts else np.zeros(0, np.uint64))
+
+
+@compiled
+def _shared(hashes: Any, one: Any, one_end: Any, other: Any, other_end: Any) -> Any:
+    """How many values two sorted stretches share."""
+    both = 0
+    while one < one_end and other < other_end:
+        a, b = hashes[one], hashes[other]
+        both += a == b
+        one += a <= b
+        other += b <= a
+    return both
+
+
+@compiled
+def _pairs(hashes: Any, starts: Any, left: Any, right: Any, jaccard: Any, containment: Any) -> Any:
+    for pair in range(len(left)):
+        i, j = left[pair], right[pair]
+        a, b = starts[i + 1] - starts[i], starts[j + 1] - starts[j]
+        both = _shared(hashes, starts[i], starts[i + 1], starts[j], starts[j + 1])
+        jaccard[pair] = both / max(a + b - both, 1)
+        containment[pair] = both / max(min(a, b), 1)
+
+
+def pairs(found: Sets, left: Any, right: Any) -> tuple[Any, Any]:
+    """Jaccard similarity and containment of pairs of rows; 0 where a set is empty."""
+    jaccard, containment = np.zeros(len(left)), np.zeros(len(left))
+    _pairs(found.hashes, found.starts, np.asarray(left, np.int64), np.asarray(right, np.int64), jaccard, containment)
+    return jaccard, containment
+
+
+@compiled
+def _star(
+    hashes: Any,
+    starts: Any,
+    groups: Any,
+    signatures: Any,
+    alike: Any,
+    contained: Any,
+    most: Any,
+    keeper: Any,
+    told: Any,
+) -> Any:
+    """Find the keeper of every row, group by group; give how many rows were not compared with all that are kept."""
+    rows = len(groups)
+    kept = np.empty(rows, np.int64)
+    number, cut = 0, 0
+    for row in range(rows):
+        if row == 0 or groups[row] != groups[row - 1]:
+            number = 0
+        keeper[row] = -1
+        best = -1.0
+        size = starts[row + 1] - starts[row]
+        for at in range(min(number, most)):
+            other = kept[at]
+            its = starts[other + 1] - starts[other]
+            small, large = min(size, its), max(size, its)
+            if small == 0:
+                continue
+            equal = 0
+            for slot in range(SLOTS):
+                equal += signatures[row, slot] == signatures[other, slot]
+            likely = min(equal / SLOTS + _SURE, small / large)
+            shared = min(likely / (1 + likely) * (small + large), small)
+            if likely < alike and shared / small < contained:
+                continue
+            both = _shared(hashes, starts[row], starts[row + 1], starts[other], starts[other + 1])
+            jaccard, containment = both / (size + its - both), both / small
+            if (jaccard >= alike or containment >= contained) and jaccard > best:
+                best = jaccard
+                keeper[row], told[row, 0], told[row, 1] = other, jaccard, containment
+                if jaccard == 1.0:
+                    break
+        if keeper[row] < 0:
+            cut += number > most
+            told[row, 0] = number > most
+            kept[number] = row
+            number += 1
+    return cut
+
+
+@dataclass(frozen=True)
+class Star:
+    """Which row each row is dropped for."""
+
+    keeper: Any
+    """The kept row that it is most alike (Jaccard); -1 for rows that are kept."""
+    jaccard: Any
+    containment: Any
+    cut: Any
+    """Kept rows that were not compared with all kept rows of their group, because there were too many."""
+
+
+def keepers(
+    found: Sets, groups: Any, signatures: Any, *, alike: float, contained: float, most: int = MOST_COMPARED
+) -> Star:
+    """Keep or drop every row of groups: rows of one group stand together, the best first.
+
+    A row is dropped where a kept row of its group before it has Jaccard of at least `alike` or containment of at least
+    `contained`. Each is compared with the first `most` kept rows alone, which bounds the work of a group of n rows by
+    n × most; a row that is alike only to a later one stays. Signatures (`sketch.matrix`) spare looking at pairs that
+    cannot be.
+    """
+    rows = len(groups)
+    keeper, told = np.empty(rows, np.int64), np.zeros((rows, 2))
+    held = np.asarray(groups, np.int64)
+    _star(found.hashes, found.starts, held, signatures, float(alike), float(contained), most, keeper, told)
+    dropped = keeper >= 0
+    return Star(
+        keeper, np.where(dropped, told[:, 0], 0.0), np.where(dropped, told[:, 1], 0.0), ~dropped & (told[:, 0] > 0)
+    )

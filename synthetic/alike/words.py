@@ -1,0 +1,198 @@
+"""Tokens and shingles of texts, over UTF-8 bytes: the definition of what "the same words" means.
+
+A **token** is a maximal run of letters, digits, marks and underscores (ASCII letters in lower case, everything else as
+it is); or one character of a script that is written without spaces (Han, Kana, Thai, Lao, Tibetan, Myanmar, Khmer); or
+one character of punctuation or a symbol, so that `2+3` and `2-3` differ. White space and control characters stand
+between tokens. A **shingle** is `WIDTH` tokens in a row; a text of fewer tokens is one shingle.
+
+A token's hash is 64-bit FNV-1a over its bytes, folded; a shingle's is a polynomial over them, mixed as XXH3 does at its
+end. Equal shingles have equal hashes everywhere and always: `VERSION` is raised when anything here changes.
+"""
+
+from typing import Any  # numpy's arrays, whose types are those of their values
+
+import numba as nb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+VERSION = 1
+WIDTH = 5
+"""Tokens in a shingle."""
+
+P1, P2 = np.uint64(0x9E3779B185EBCA87), np.uint64(0xC2B2AE3D27D4EB4F)
+_BASE = np.uint64(0x9FB21C651E98DF25)
+_BASE_TO_WIDTH = np.uint64(pow(int(_BASE), WIDTH, 2**64))
+_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+_MIX = np.uint64(0x165667919E3779F9)
+_S32, _S37, _ONE = np.uint64(32), np.uint64(37), np.uint64(1)
+
+SPACE, WORD, SINGLE = 0, 1, 2
+"""Kinds of characters: between tokens, part of a word, a token of its own."""
+
+
+def _word_byte(byte: int) -> bool:
+    return byte < 0x80 and (chr(byte).isalnum() or byte == ord("_"))
+
+
+_FOLDED = np.array([ord(chr(byte).lower()) if _word_byte(byte) else 0 for byte in range(256)], np.uint64)
+"""For each byte: what it counts as in a word; 0 for those that are no ASCII letter, digit or underscore."""
+_ASCII = np.array([SINGLE if chr(byte).isprintable() and byte != 0x20 else SPACE for byte in range(128)], np.uint8)
+"""The kind of ASCII bytes that are not in words."""
+
+# Code points from 0x80 on: the first of a range, and the kind of its characters up to the next range.
+_RANGES = (
+    (0x0080, SPACE), (0x00A1, SINGLE), (0x00AA, WORD), (0x00AB, SINGLE), (0x00AD, SPACE), (0x00AE, SINGLE),
+    (0x00B2, WORD), (0x00B4, SINGLE), (0x00B5, WORD), (0x00B6, SINGLE), (0x00B9, WORD), (0x00BB, SINGLE),
+    (0x00BC, WORD), (0x00BF, SINGLE), (0x00C0, WORD), (0x00D7, SINGLE), (0x00D8, WORD), (0x00F7, SINGLE),
+    (0x00F8, WORD), (0x0E00, SINGLE), (0x1000, SINGLE), (0x10A0, WORD), (0x1680, SPACE), (0x1681, WORD),
+    (0x1780, SINGLE), (0x1800, WORD), (0x2000, SPACE), (0x2010, SINGLE), (0x2028, SPACE), (0x2030, SINGLE),
+    (0x205F, SPACE), (0x2070, WORD), (0x207A, SINGLE), (0x207F, WORD), (0x208A, SINGLE), (0x2090, WORD),
+    (0x20A0, SINGLE), (0x20D0, WORD), (0x2190, SINGLE), (0x2460, WORD), (0x2500, SINGLE), (0x2C00, WORD),
+    (0x2E00, SINGLE), (0x3000, SPACE), (0x3001, SINGLE), (0x3100, WORD), (0x31F0, SINGLE), (0xA000, WORD),
+    (0xF900, SINGLE), (0xFB00, WORD), (0xFE00, SPACE), (0xFE10, SINGLE), (0xFE70, WORD), (0xFEFF, SPACE),
+    (0xFF00, SINGLE), (0xFF10, WORD), (0xFF1A, SINGLE), (0xFF21, WORD), (0xFF3B, SINGLE), (0xFF41, WORD),
+    (0xFF5B, SINGLE), (0xFFF0, SPACE), (0xFFFC, SINGLE), (0x10000, WORD), (0x1D000, SINGLE), (0x1D400, WORD),
+    (0x1F000, SINGLE), (0x1FBF0, WORD), (0x1FC00, SINGLE), (0x40000, WORD),
+)  # fmt: skip
+_FIRST = np.array([first for first, _ in _RANGES], np.uint32)
+_KIND = np.array([kind for _, kind in _RANGES], np.uint8)
+
+
+def compiled(function: Any) -> Any:
+    """Compile a kernel when it is first called: without the GIL, kept on disk."""
+    return nb.njit(nogil=True, cache=True, boundscheck=False)(function)
+
+
+@compiled
+def mix(h: Any) -> Any:
+    """Every bit of a 64-bit value into every other (the end of XXH3)."""
+    h ^= h >> _S37
+    h *= _MIX
+    return h ^ (h >> _S32)
+
+
+@compiled
+def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
+    """Write the hashes of the shingles of `data[start:end]` to `out`, in order; give how many, and how many tokens.
+
+    `out` has room for one shingle a byte, and for one more.
+    """
+    t1 = t2 = t3 = t4 = t5 = whole = np.uint64(0)  # the last tokens, the newest last; and all five together
+    at, stop = np.uint64(start), np.uint64(end)  # unsigned, or every index would be looked at for being negative
+    tokens, word, inside = 0, _FNV_OFFSET, False
+    while True:
+        before = at
+        while at < stop:
+            folded = _FOLDED[data[at]]
+            if folded == 0:
+                break
+            word = (word ^ folded) * _FNV_PRIME
+            at += _ONE
+        if at > before:
+            inside = True
+        kind, length = SPACE, _ONE
+        if at < stop:
+            byte = data[at]
+            if byte < 0x80:
+                kind = _ASCII[byte]
+            else:
+                length, kind = _beyond(data, at, stop)
+                if kind == WORD:
+                    word = _hashed(word, data, at, length)
+                    inside = True
+                    at += length
+                    continue
+        if not inside:
+            if at >= stop:
+                break
+            if kind == SINGLE:
+                word = _hashed(word, data, at, length)
+            at += length
+            if kind == SPACE:
+                continue
+        inside = False
+        word ^= word >> _S32
+        whole = whole * _BASE + word - t1 * _BASE_TO_WIDTH
+        t1, t2, t3, t4, t5 = t2, t3, t4, t5, word
+        word = _FNV_OFFSET
+        tokens += 1
+        if tokens >= WIDTH:
+            out[tokens - WIDTH] = mix(whole)
+    if 0 < tokens < WIDTH:
+        out[0] = mix(whole)
+    return max(tokens - WIDTH + 1, min(tokens, 1)), tokens
+
+
+@compiled
+def _hashed(word: Any, data: Any, at: Any, length: Any) -> Any:
+    for more in range(length):
+        word = (word ^ np.uint64(data[at + np.uint64(more)])) * _FNV_PRIME
+    return word
+
+
+@compiled
+def _beyond(data: Any, at: Any, stop: Any) -> Any:
+    """Bytes and kind of a character that is not ASCII."""
+    byte = data[at]
+    length = np.uint64(2 if byte < 0xE0 else (3 if byte < 0xF0 else 4))
+    length = min(length, stop - at)
+    point = np.uint32(byte) & (np.uint32(0x7F) >> np.uint32(length))
+    for more in range(1, length):
+        point = (point << np.uint32(6)) | np.uint32(data[at + np.uint64(more)] & np.uint8(0x3F))
+    low, high = 0, len(_FIRST)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _FIRST[middle] <= point:
+            low = middle
+        else:
+            high = middle
+    return length, _KIND[low]
+
+
+@compiled
+def longest(offsets: Any) -> Any:
+    """The bytes of the longest text."""
+    most = 0
+    for row in range(len(offsets) - 1):
+        most = max(most, offsets[row + 1] - offsets[row])
+    return most
+
+
+@compiled
+def _count(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any) -> Any:
+    """Tokens of rows: what every kernel must at least do."""
+    scratch = np.empty(longest(offsets) + 1, np.uint64)
+    tokens = 0
+    for row in range(lo, hi):
+        if valid[row]:
+            tokens += shingles(data, offsets[row], offsets[row + 1], scratch)[1]
+    return tokens
+
+
+def count(texts: pl.Series) -> int:
+    """How many tokens these texts have, on one core: the floor of everything that reads words."""
+    return sum(int(_count(*piece, 0, len(piece[2]))) for piece in buffers(texts))
+
+
+def buffers(texts: pl.Series) -> list[tuple[Any, Any, Any]]:
+    """For each chunk of texts: offsets (64 bits, one more than rows), bytes, and which rows are not null.
+
+    Views of Arrow's buffers: texts are not copied where polars need not. A chunk's offsets begin where it begins.
+    """
+    found = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    chunks = found.chunks if isinstance(found, pa.ChunkedArray) else [found]
+    return [_buffers(chunk) for chunk in chunks]
+
+
+def _buffers(chunk: pa.Array) -> tuple[Any, Any, Any]:
+    if not pa.types.is_large_string(chunk.type):
+        chunk = chunk.cast(pa.large_string())
+    _, offsets, data = chunk.buffers()
+    rows = len(chunk)
+    places = (
+        np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + rows + 1] if offsets else np.zeros(1, np.int64)
+    )
+    bytes_ = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    valid = chunk.is_valid().to_numpy(zero_copy_only=False)
+    return places, bytes_, valid

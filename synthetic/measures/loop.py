@@ -1,0 +1,29 @@
+"""Does it go round in circles?"""
+
+import polars as pl
+
+from synthetic.alike.text import written
+from synthetic.stage import measure
+
+_GIVEN = pl.Struct({"loop_tokens": pl.Int64(), "loop_repeats": pl.Float64(), "loop_run": pl.Int64()})
+
+
+@measure("messages", "num_prompt_messages", gives=("loop_tokens", "loop_repeats", "loop_run"), version=1)
+def loop(traces: pl.LazyFrame) -> pl.LazyFrame:
+    """What repeats itself: `loop_tokens` and `loop_repeats` at the end, `loop_run` anywhere.
+
+    A loop that a model does not leave ends where it was cut off. `loop_tokens` are the tokens of the longest stretch at
+    the end of the text that is one period said at least twice, `loop_repeats` how many times it is said (5.5: and a
+    half); both are 0 where nothing repeats. `loop_run` is the longest run of bytes anywhere with a period of at most
+    16 bytes, white space left out: digits that go on for ever are one token. Tokens are those of `alike.words`; periods
+    are found with the Z-function (Gusfield, 1997), in the last 16,384 tokens.
+    """
+    looped = written().map_batches(_looped, return_dtype=_GIVEN)
+    return traces.select("row_id", looped.alias("given")).unnest("given")
+
+
+def _looped(texts: pl.Series) -> pl.Series:
+    from synthetic.alike.loops import loops  # numba takes half a second
+
+    tokens, repeats, run = loops(texts)
+    return pl.DataFrame({"loop_tokens": tokens, "loop_repeats": repeats, "loop_run": run}).to_struct(texts.name)
