@@ -2,6 +2,7 @@
 
     synthetic.capture(RUN, into=STORE)        logs to facts
     synthetic.scan(STORE)                     facts as a polars LazyFrame
+    synthetic.dedupe(STORE)                   what the rules against copies would drop, pair by pair
     synthetic.release(STORE, to=DIR)          facts to a dataset release
     synthetic.check(DIR)                      does every byte, count and claim of it hold?
     synthetic.push(DIR, "org/name")           the release to the Hub
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from synthetic.capture import capture as capture
     from synthetic.captured import Captured as Captured
     from synthetic.check import check as check
+    from synthetic.dedupe import dedupe as dedupe
     from synthetic.errors import SyntheticError as SyntheticError
     from synthetic.hub import push as push
     from synthetic.look import drops as drops
@@ -33,6 +35,7 @@ _HOMES = {
     "Captured": "captured",
     "capture": "capture",
     "check": "check",
+    "dedupe": "dedupe",
     "drops": "look",
     "push": "hub",
     "SyntheticError": "errors",

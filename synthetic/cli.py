@@ -131,17 +131,28 @@ def _release_settings(given: argparse.Namespace) -> dict[str, Any]:
     return {"recipe": given.recipe, "include_eval": True if given.include_eval else None, "license": given.license}
 
 
-def _preview(given: argparse.Namespace) -> int:
+def _filter(given: argparse.Namespace) -> int:
     from synthetic import preview, show
 
     with _progress() as progress:
-        if "where" in given:
-            seen = preview.filter(*given.stores, where=given.where, progress=progress)
-        else:
-            seen = preview.dedupe(*given.stores, progress=progress)
+        seen = preview.filter(*given.stores, where=given.where, progress=progress)
     _report(given, show.preview_json(seen))
     if not given.json:
         show.preview(seen)
+    return 0
+
+
+def _dedupe(given: argparse.Namespace) -> int:
+    from synthetic import show
+    from synthetic.dedupe import dedupe, explain
+
+    explained = explain() if given.explain else None
+    settings = {"alike": given.alike, "contained": given.contained, "scope": given.scope}
+    with _progress() as progress:
+        found = dedupe(*given.stores, **settings, progress=progress)
+    _report(given, show.deduped_json(found, explained))
+    if not given.json:
+        show.deduped(found, explained)
     return 0
 
 
@@ -263,8 +274,8 @@ VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "export": _export,
     "capture": _capture,
     "release": _release,
-    "filter": _preview,
-    "dedupe": _preview,
+    "filter": _filter,
+    "dedupe": _dedupe,
     "show": _show,
     "stats": _stats,
     "check": _check,

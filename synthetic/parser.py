@@ -78,8 +78,10 @@ def parser() -> argparse.ArgumentParser:
         "--where", required=True, metavar="EXPR", help="SQL over columns, scorers and metrics; matching rows are kept"
     )
 
-    one = verb("dedupe", "how many rows repeat a text of their problem; changes nothing", "synthetic dedupe my-store")
+    about = "what copies and near-copies there are, pair by pair; changes nothing"
+    one = verb("dedupe", about, "synthetic dedupe my-store --scope problem --explain")
     _stores(one)
+    _near(one)
 
     about = "one trace, readable, and why it was dropped"
     one = verb("show", about, "synthetic show my-release 3f2a…/0")
@@ -107,6 +109,28 @@ def parser() -> argparse.ArgumentParser:
         "--to", default="demo-release", metavar="DIR", help="folder of the release (default: demo-release)"
     )
     return whole
+
+
+def _near(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--alike", type=_share, default=0.8, metavar="J", help="least Jaccard similarity of near-copies (default: 0.8)"
+    )
+    one.add_argument(
+        "--contained", type=_share, default=0.95, metavar="C", help="or least share within the other (default: 0.95)"
+    )
+    one.add_argument(
+        "--scope",
+        choices=["answer", "problem", "everything"],
+        default="answer",
+        help="compare rows of one problem, verdict and answer (default), of one problem, or all",
+    )
+    one.add_argument("--explain", action="store_true", help="also print what the settings find, and what edits mean")
+
+
+def _share(text: str) -> float:
+    if not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share of more than 0 and at most 1")
+    return float(text)
 
 
 def _seconds(text: str) -> float:

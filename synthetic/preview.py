@@ -32,8 +32,6 @@ class Preview:
     """env_id, rows, dropped."""
     examples: list[tuple[str, str]]
     """row_id and reason of some rows that would be dropped."""
-    pairs: list[tuple[str, str, str]]
-    """For `dedupe`: row_id, the row that stays, and how both texts begin."""
 
 
 def filter(*stores: str | Path, where: str, progress: Progress = silent) -> Preview:
@@ -41,11 +39,6 @@ def filter(*stores: str | Path, where: str, progress: Progress = silent) -> Prev
     expression.parsed(where, "--where")
     use = Use(RULES["where"], "where", {"matches": where}, "--where")
     return _preview(stores, use, progress)
-
-
-def dedupe(*stores: str | Path, progress: Progress = silent) -> Preview:
-    """What `unique` would drop, if every row came to it."""
-    return _preview(stores, Use(RULES["unique"], "unique", {}, "dedupe"), progress)
 
 
 def _preview(stores: Sequence[str | Path], use: Use, progress: Progress) -> Preview:
@@ -58,9 +51,8 @@ def _preview(stores: Sequence[str | Path], use: Use, progress: Progress) -> Prev
         judged = bench.apply("preview", [use])
         environments = _by_environment(bench, judged)
         examples = _examples(bench, judged)
-        pairs = _pairs(bench, examples) if use.name == "unique" else []
     rows = sum(facts.rows)
-    return Preview(use.text, inline(use.toml), rows, rows - judged.kept, environments, examples, pairs)
+    return Preview(use.text, inline(use.toml), rows, rows - judged.kept, environments, examples)
 
 
 def inline(entry: Mapping[str, Any]) -> str:
@@ -86,18 +78,3 @@ def _examples(bench: Bench, judged: Judged, most: int = 3) -> list[tuple[str, st
         if len(found) == most:
             break
     return found
-
-
-def _pairs(bench: Bench, examples: Sequence[tuple[str, str]], width: int = 100) -> list[tuple[str, str, str]]:
-    """Each example with the row that stays, which its reason names."""
-    keepers = {row: reason.rpartition(" ")[2] for row, reason in examples}
-    wanted = {*keepers, *keepers.values()}
-    written = (
-        pl.col("messages").list.eval(pl.element().filter(pl.element().struct.field("role") == "assistant")).list.last()
-    )
-    text = pl.coalesce(written.struct.field("reasoning_content"), written.struct.field("content")).str.head(width)
-    said: dict[str, str] = {}
-    for place in range(len(bench.snapshot.traces)):
-        frame = bench.frame(place, ["row_id", "messages"]).filter(pl.col("row_id").is_in(wanted))
-        said |= dict(frame.select("row_id", text.alias("text")).collect().iter_rows())
-    return [(row, keeper, said.get(row) or "") for row, keeper in keepers.items()]

@@ -31,6 +31,7 @@ run
 buckets
 card privacy
 capture release preview diff
+dedupe
 check relicense
 look
 hub show demo

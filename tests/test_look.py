@@ -7,6 +7,7 @@ import pytest
 
 import synthetic
 from synthetic import look, preview
+from synthetic.dedupe import dedupe
 from synthetic.errors import BrokenRelease, BrokenStore, RecipeError, SyntheticError
 from tests.releases import attempt, attempts, first_shard, store, tree
 from tests.rows import store_of
@@ -121,7 +122,7 @@ def test_a_damaged_shard_is_one_clear_error(tmp_path):
         lambda: look.find(facts, "p1"),
         lambda: look.counted(facts, ["env_id"]),
         lambda: look.funnels(facts),
-        lambda: preview.dedupe(facts),
+        lambda: dedupe(facts),
     ):
         with pytest.raises(BrokenStore) as caught:
             looking()
@@ -150,13 +151,6 @@ def test_the_line_is_toml_that_a_recipe_takes(facts):
 
 
 LISTS = 'sft_verified.keep = [{rule = "verified"}]\nsft_unverified.keep = [{rule = "undecided"}]'
-
-
-def test_dedupe_shows_pairs(facts):
-    seen = preview.dedupe(facts)
-    assert seen.dropped == 3
-    assert seen.pairs[0] == ("p0-1/0", "p0-0/0", "0 twice")
-    assert seen.toml == '{ rule = "unique" }'
 
 
 @pytest.mark.parametrize(

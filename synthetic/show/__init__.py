@@ -17,6 +17,7 @@ from synthetic.show.look import (
 )
 from synthetic.show.page import lines, shown, shown_json
 from synthetic.show.release import funnel, next_steps, released, released_json, undecided, what_to_look_at
+from synthetic.show.twins import deduped, deduped_json
 
 __all__ = [
     "captured",
@@ -24,6 +25,8 @@ __all__ = [
     "checked",
     "checked_json",
     "counted",
+    "deduped",
+    "deduped_json",
     "formats",
     "funnel",
     "funnels_json",

@@ -45,13 +45,10 @@ def preview(seen: "Preview") -> None:
     for env, rows, dropped in seen.environments.iter_rows():
         page.add(table, f"  {env or '–'}", rows, dropped)
     page.show_table(table)
-    if seen.examples and not seen.pairs:
+    if seen.examples:
         page.line("\n  for example")
-    for row, reason in seen.examples if not seen.pairs else ():
+    for row, reason in seen.examples:
         page.line(f"    {row}  {reason}")
-    for row, keeper, text in seen.pairs:
-        page.line(f"\n  {keeper} stays\n  {row} goes; both begin:", "dim")
-        page.block(text)
     page.line(f"\nto do it, add to `keep` in a recipe:  {seen.toml}")
 
 
