@@ -10,6 +10,8 @@ TITLES = {
     "traces-1": "`traces`",
     "annotation-1": "Late facts, as shards of annotations hold them",
     "tokens-1": "The side table of tokens: what `capture --tokens` adds and `synthetic.tokens` gives",
+    "measured-1": "Measured columns: what expressions and rules may name besides",
+    "index-1": "The index of a release",
     "drop-1": "A drop",
 }
 

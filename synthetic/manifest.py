@@ -16,6 +16,9 @@ from synthetic.errors import BrokenRelease
 PATH = Path("release/manifest.json")
 FORMAT = "synthetic-release-1"
 
+INDEX = "release/index/rows.parquet"
+"""Of every row what tells whether another release has it too."""
+
 
 class Data(msgspec.Struct, frozen=True):
     """One Parquet file of a config."""

@@ -13,7 +13,7 @@ from typing import Any  # TOML values
 
 import tomli_w
 
-from synthetic import expression
+from synthetic import evaluations, expression
 from synthetic.errors import RecipeError
 from synthetic.record import measured
 from synthetic.resources import folder
@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "source_license": "licence of the source",
     "correct": "an expression over scorers, metrics and columns: true is correct, false incorrect, null undecided",
 }
-_TOP = ("name", "version", "description", "license", "thinking", "include_eval", "env", "keep")
+_TOP = ("name", "version", "description", "license", "thinking", "include_eval", "env", "evaluation", "keep")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
@@ -78,6 +78,8 @@ class Recipe:
     include_eval: bool = False
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What logs do not know of their environments, by env_id or env_name."""
+    evaluations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Where evaluation sets lie and what their columns are called, by name."""
     keep: tuple[Use, ...] = ()
     """The rules that all configs for training begin with."""
     own: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
@@ -106,6 +108,8 @@ class Recipe:
         table |= {"thinking": self.thinking, "include_eval": self.include_eval}
         if self.environments:
             table["env"] = {env: dict(said) for env, said in self.environments.items()}
+        if self.evaluations:
+            table["evaluation"] = {name: dict(said) for name, said in self.evaluations.items()}
         table["keep"] = [use.toml for use in self.keep]
         table |= {config: {"keep": [use.toml for use in own]} for config, own in self.own.items()}
         return tomli_w.dumps(table)
@@ -163,6 +167,7 @@ def parse(text: str, *, where: str, name: str) -> Recipe:
     recipe = Recipe(
         name=table.get("name", name),
         environments=_environments(table.get("env", {}), where),
+        evaluations=_evaluations(table.get("evaluation", {}), where),
         keep=uses(table.get("keep", []), where),
         own=own,
         **{
@@ -224,6 +229,21 @@ def _environments(value: Any, where: str) -> dict[str, dict[str, str]]:
                     raise RecipeError(f"{place}: 'correct' cannot name '{name}', which is made from verdicts")
         environments[env] = dict(said)
     return environments
+
+
+def _evaluations(value: Any, where: str) -> dict[str, dict[str, str]]:
+    found = {}
+    for name, said in _table(value, f"{where}, [evaluation]").items():
+        place = f'{where}, [evaluation."{name}"]'
+        if not _NAME.fullmatch(name):
+            raise RecipeError(f"{place}: '{name}' is no name: letters, digits, '.', '_' and '-'")
+        for key, text in _table(said, place).items():
+            if key not in evaluations.KEYS:
+                raise RecipeError(f"{place}: there is no key '{key}'; there are {list(evaluations.KEYS)}")
+            if not isinstance(text, str):
+                raise RecipeError(f"{place}: '{key}' is {text!r}; it takes a string")
+        found[name] = dict(said)
+    return found
 
 
 def uses(entries: Any, where: str) -> tuple[Use, ...]:

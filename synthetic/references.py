@@ -6,10 +6,14 @@ recipe. Rules see the frame alone: what it was read from is told in the manifest
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias  # Any: a recipe's TOML values
 
 import polars as pl
 
+from synthetic import evaluations, manifest
+from synthetic.errors import BrokenRelease, RecipeError
+from synthetic.manifest import INDEX
 from synthetic.recipe import Recipe
 from synthetic.record import Json
 
@@ -28,5 +32,41 @@ class Reference:
 Opener: TypeAlias = Callable[[Mapping[str, Any], Recipe], Reference]
 """Opens a reference, given a rule's settings (defaults included). Raises `SyntheticError` where it cannot."""
 
-OPENERS: dict[str, Opener] = {}
+
+def published(settings: Mapping[str, Any], recipe: Recipe) -> Reference:
+    """The index of the release in the folder `of`. Raises `BrokenRelease` where there is none."""
+    del recipe
+    folder = Path(settings["of"])
+    made = manifest.read(folder)
+    held = {file.path: file.sha256 for file in made.files}
+    if INDEX not in held:
+        raise BrokenRelease(
+            f"{folder}: has no index ({INDEX}): it was made by an earlier version",
+            hint=f"make it again: synthetic release STORE --to {folder} --recipe {folder}/release/recipe.toml",
+        )
+    if manifest.sha256(folder / INDEX) != held[INDEX]:
+        raise BrokenRelease(
+            f"{folder / INDEX}: is not the index that the manifest lists", hint=f"synthetic check {folder}"
+        )
+    told = {"kind": "published", "name": made.name, "version": made.version, "root": made.root}
+    return Reference(pl.scan_parquet(folder / INDEX, glob=False), held[INDEX], told)
+
+
+def evaluation_items(settings: Mapping[str, Any], recipe: Recipe) -> Reference:
+    """The items of the evaluation sets that `sets` names. Raises `RecipeError`, `UnreadableLog`."""
+    told, items = [], []
+    for name in dict.fromkeys(settings["sets"]):
+        if name not in recipe.evaluations:
+            raise RecipeError(
+                f"unseen: there is no evaluation set '{name}'; the recipe has {sorted(recipe.evaluations)}",
+                hint=f'[evaluation."{name}"] path = "…"; columns are known of {sorted(evaluations.common())}',
+            )
+        found = evaluations.read(name, recipe.evaluations[name])
+        items.append(found)
+        told.append({"name": name, "items": found.height, "digest": evaluations.content(found)})
+    whole = pl.concat(items) if items else pl.DataFrame(schema=evaluations.ITEMS)
+    return Reference(whole.lazy(), evaluations.content(whole), {"kind": "evaluations", "sets": told})
+
+
+OPENERS: dict[str, Opener] = {"published": published, "evaluations": evaluation_items}
 """How each kind is opened."""

@@ -14,7 +14,7 @@ from typing import Any  # numbers as JSON
 import msgspec
 import polars as pl
 
-from synthetic import card, manifest, measures, shard, stats
+from synthetic import card, index, manifest, measures, shard, stats
 from synthetic import recipe as recipes
 from synthetic import target as targets
 from synthetic.buckets import BUCKET_BYTES, Cut, write_config
@@ -229,6 +229,7 @@ def _build(
                     targets.note_finished(partial, name, config)
                 configs[name] = config
         numbers = stats.numbers(open_configs(partial, configs))
+        index.write(partial / manifest.INDEX, bench, judged, progress)
         made = _describe(facts, bench, configs, numbers, partial)
         return made, numbers, targets.put(partial, target, manifest.encode(made))
 
@@ -302,6 +303,7 @@ def _describe(
     for path, text in card.texts(made, numbers, bench.recipe).items():
         _write_text(partial / path, text)
         files[path] = text
+    files[manifest.INDEX] = ""
     listed = [File(path, (partial / path).stat().st_size, manifest.sha256(partial / path)) for path in sorted(files)]
     return msgspec.structs.replace(made, files=listed)
 

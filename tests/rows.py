@@ -34,6 +34,7 @@ def score(name: str | None, value: float | None, weight: float | None = 1.0) -> 
 def trace(id: str, **columns: Any) -> Row:
     """A row, whole and typed. `text` is what the model wrote; it stands for `messages`."""
     text = columns.pop("text", f"the answer of {id}")
+    asked = f"how many {columns['problem_id']}?" if "problem_id" in columns else "how many?"
     trace_id, _, branch = id.partition("/")
     row: Row = dict.fromkeys(types()) | {
         "row_id": f"{trace_id}/{branch or 0}",
@@ -42,7 +43,7 @@ def trace(id: str, **columns: Any) -> Row:
         "problem_id": "p",
         "framework": "tests",
         "kind": "train",
-        "messages": [said("user", "how many?"), said("assistant", text)],
+        "messages": [said("user", asked), said("assistant", text)],
         "ok": True,
         "is_truncated": False,
         "num_turns": 1,
@@ -56,6 +57,7 @@ def trace(id: str, **columns: Any) -> Row:
     assert not unknown, f"no such columns: {unknown}"
     row["metrics"] = canonical_json(columns.pop("metrics")) if isinstance(columns.get("metrics"), dict) else None
     row |= columns
+    row["problem_cluster"] = row["problem_cluster"] or row["problem_id"]
     if "text_key" not in columns:
         row["text_key"] = text_key([message for message in row["messages"] if message["role"] == "assistant"])
     row["content_hash"] = columns.get("content_hash") or content_hash(row)

@@ -112,6 +112,7 @@ def test_the_sections_are_those_of_a_careful_card():
         "What verified means here",
         "Selection funnel",
         "Duplicates",
+        "Overlap with evaluation sets",
         "Provenance",
         "Limitations and known issues",
         "Licence",
@@ -124,7 +125,7 @@ def test_counts_at_a_glance():
     text = section("At a glance")
     assert "| Holds | 8 rows of 8 traces, at 1 problem |" in text
     assert "| Verdicts | 8 attempts: 3 correct, 2 incorrect, 3 undecided, 0 errors |" in text
-    assert "| `sft_verified` (default) | 2 | 1 | 20 | 20 | 40 |" in text
+    assert "| `sft_verified` (default) | 2 | 1 | 1 | 20 | 20 | 40 |" in text
     assert "No row is in `sft_unverified`, so the release leaves it out." in text
 
 

@@ -17,7 +17,7 @@ LAYERS = """
 errors
 resources captured
 record
-expression
+expression evaluations
 stage alike
 formats measures rules views
 shard
@@ -28,7 +28,7 @@ rewind draft
 parts recipe stats
 references judged
 run
-buckets
+buckets index
 card privacy
 capture release preview diff
 dedupe

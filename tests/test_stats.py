@@ -16,6 +16,7 @@ TRACES = schema("traces-1")
 PLAIN = {
     "branch": 0,
     "problem_id": "sum",
+    "problem_cluster": "sum",
     "messages": [],
     "verdict": "correct",
     "verdict_rule": "scorer: correct",

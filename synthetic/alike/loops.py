@@ -61,7 +61,11 @@ def _loops(offsets: Any, data: Any, valid: Any, tokens: Any, repeats: Any, runs:
     for row in range(len(valid)):
         if valid[row]:
             made = shingles(data, offsets[row], offsets[row + 1], scratch)[0]
-            tokens[row], repeats[row] = _tail(scratch, made, z)
+            # The last token may have been cut in the middle: then the last shingle is like no other.
+            for cut in range(min(made, 2)):
+                length, times = _tail(scratch, made - cut, z)
+                if length > tokens[row]:
+                    tokens[row], repeats[row] = length, times
             runs[row] = _run(data, offsets[row], offsets[row + 1])
 
 

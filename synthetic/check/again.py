@@ -15,10 +15,12 @@ from typing import Any  # a row's values
 import polars as pl
 import pyarrow.parquet as pq
 
+from synthetic import index
 from synthetic.check.checked import Checked
 from synthetic.check.published import Published
 from synthetic.errors import SyntheticError
-from synthetic.manifest import Data, Manifest
+from synthetic.judged import Judged
+from synthetic.manifest import INDEX, Data, Manifest
 from synthetic.recipe import Recipe, Use
 from synthetic.record import content_hash, measured, schema
 from synthetic.release import open_configs
@@ -43,15 +45,16 @@ def check_rows(path: Path, made: Manifest, read: Recipe, done: Checked, progress
     with TemporaryDirectory(prefix="synthetic-") as scratch:
         bench = Bench(rows, read, Cache(Path(scratch)), progress)
         done.problems += _measured(bench, rows)
+        judged = {}
         for name, config in made.configs.items():
-            if VIEWS[name].takes_rules:
-                _judged(bench, rows, name, done)
+            judged[name] = _judged(bench, rows, name, done)
             problems: list[str] = []
             for number, data in enumerate(config.files):
                 if len(problems) < MOST:
                     problems += _shown(bench, path, made, name, data)
                 progress(f"making {name} again", number + 1, len(config.files))
             done.problems += problems[:MOST]
+        done.problems += _index(bench, path, judged, progress)
 
 
 # ---- content
@@ -109,7 +112,7 @@ def _measured(bench: Bench, rows: Published) -> list[str]:
 # ---- drops
 
 
-def _judged(bench: Bench, rows: Published, name: str, done: Checked) -> None:
+def _judged(bench: Bench, rows: Published, name: str, done: Checked) -> Judged:
     """What the rules of a config drop and mark, against what traces says and the funnel counts."""
     uses, funnel = bench.recipe.rules(name), rows.made.configs[name].funnel
     known = {}
@@ -132,6 +135,7 @@ def _judged(bench: Bench, rows: Published, name: str, done: Checked) -> None:
             said = rows.said(place, column).filter(pl.col("config") == name).drop("config")
             problems += _differing(bench, name, place, said, found_in(place).drop("config"), flags=column == "flags")
         done.problems += problems[:MOST]
+    return judged
 
 
 def _not_known(bench: Bench, use: Use, made: Manifest) -> str | None:
@@ -176,6 +180,28 @@ def _differing(
         says = f"{out} '{rule}' ({reason})" if reason else not_out
         wants = f"'{again}' {by} ({why})" if again else f"it {not_out}"
         yield f"{name}: {ids[position]} {says}; by the recipe {wants}"
+
+
+# ---- index
+
+
+def _index(bench: Bench, path: Path, judged: Mapping[str, Judged], progress: Progress) -> list[str]:
+    """The first rows that the index says otherwise than the rows of traces do."""
+    if not (path / INDEX).is_file():
+        return [f"{INDEX}: is missing"]
+    start = 0
+    there = pl.scan_parquet(path / INDEX, glob=False)
+    for wants in index.frames(bench, judged, progress):
+        here = there.slice(start, wants.height).collect()
+        start += wants.height
+        if here.schema != wants.schema or here.height != wants.height:
+            return [f"{INDEX}: does not hold the rows of traces"]
+        for name in wants.columns:
+            for position in here[name].ne_missing(wants[name]).arg_true().head(1):
+                return [f"{INDEX}: {wants['row_id'][position]}, {name}: is not what the rows give"]
+    if start != there.select(pl.len()).collect().item():
+        return [f"{INDEX}: holds rows that traces does not"]
+    return []
 
 
 # ---- views

@@ -102,8 +102,10 @@ def scan(
     to be rewritten. Reads a column of a row group at a time. Raises `BrokenRelease` when a shard cannot be read.
     """
     search = Search(secrets or {})
+    listed = [file.path for file in made.files]
     shards = [data.path for config in made.configs.values() for data in config.files]
-    others = [str(PATH), *(file.path for file in made.files)]
+    shards += [name for name in listed if name.endswith(".parquet")]
+    others = [str(PATH), *(name for name in listed if not name.endswith(".parquet"))]
 
     def pieces() -> Iterator[_Piece]:
         names = [*shards, *others]

@@ -6,12 +6,16 @@ A rule from outside is named `my_package:my_rule` in a recipe: it is imported, a
 import importlib
 
 from synthetic.errors import RecipeError
+from synthetic.rules.answered import answered
 from synthetic.rules.at_most import at_most
 from synthetic.rules.finished import finished
 from synthetic.rules.near_unique import near_unique
 from synthetic.rules.origin import from_training, trainable
 from synthetic.rules.undecided import undecided
 from synthetic.rules.unique import unique
+from synthetic.rules.unlooped import unlooped
+from synthetic.rules.unpublished import unpublished
+from synthetic.rules.unseen import unseen
 from synthetic.rules.verified import verified
 from synthetic.rules.where import where
 from synthetic.stage import Stage
@@ -26,6 +30,10 @@ RULES: dict[str, Stage] = {
         undecided,
         unique,
         near_unique,
+        unlooped,
+        answered,
+        unpublished,
+        unseen,
         at_most,
         where,
     )

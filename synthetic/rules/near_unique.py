@@ -7,6 +7,7 @@ import polars as pl
 
 from synthetic.alike.text import written
 from synthetic.errors import RecipeError
+from synthetic.rules import unlooped
 from synthetic.stage import EVERYTHING, grouping, rule
 
 SCOPES: Mapping[str, tuple[str, ...]] = {
@@ -15,9 +16,6 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "everything": (),
 }
 """What must be equal for two rows to be compared."""
-
-LOOPED_TOKENS, LOOPED_RUN = 150, 400
-"""From here on a row counts as looped (`rules.unlooped`)."""
 
 
 def _meets(settings: Mapping[str, Any]) -> str:
@@ -57,7 +55,7 @@ def candidates(
 
 @rule(
     *("problem_id", "messages", "num_prompt_messages", "minhash", "verdict", "ok", "is_truncated", "step"),
-    *("loop_tokens", "loop_run"),
+    *("loop_tokens", "loop_repeats", "loop_run"),
     groups=candidates,
     never_empties=("problem_id", "verdict", "source"),
     version=1,
@@ -91,7 +89,8 @@ def near_unique(
     from synthetic.alike.sketch import matrix
 
     del scope, bands, band_slots, may_empty  # for the grouping, and for whoever runs the rule
-    looped = (pl.col("loop_tokens") >= LOOPED_TOKENS) | (pl.col("loop_run") >= LOOPED_RUN)
+    looped = (pl.col("loop_tokens") >= unlooped.TOKENS) & (pl.col("loop_repeats") >= unlooped.REPEATS)
+    looped |= pl.col("loop_run") >= unlooped.RUN
     preference = [
         pl.col("verdict").ne_missing("correct"),
         ~pl.col("ok") | pl.col("is_truncated").fill_null(False),

@@ -41,6 +41,10 @@ A_SEED = r'"seed":-?\d+,|,?"seed":-?\d+'
 AN_ID = r"\S*\w{8,}\S*/\d+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
+# What `unseen` says of an item: `item 17 of math-500: 0.93 of it in the prompt: "…"`.
+AN_ITEM = r"(?s)^item (.*) of ([A-Za-z0-9._-]+): [01]\.\d\d of it in the (?:prompt|completion): "
+
+
 def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
     """All that a card says of a release whose configs are these frames, in their published schemas.
 
@@ -57,6 +61,7 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "undecided": undecided(traces),
         "funnel": _funnel(traces),
         "flags": _flags(traces),
+        "evaluations": _evaluations(traces),
         "duplicates": _duplicates(traces),
         "runs": _runs(traces),
         "models": _models(traces),
@@ -81,6 +86,7 @@ def _config(frame: pl.LazyFrame) -> dict[str, Json]:
         *flat_lengths("completion_tokens"),
         rows=pl.len(),
         problems=pl.col("problem_id").n_unique(),
+        unique_problems=pl.col("problem_cluster").n_unique(),
         environments=pl.col("env_id").drop_nulls().n_unique(),
         models=pl.col("model").drop_nulls().n_unique(),
     )
@@ -139,6 +145,25 @@ def _funnel(traces: pl.LazyFrame) -> dict[str, Json]:
 def _flags(traces: pl.LazyFrame) -> dict[str, Table]:
     """For each config with rules that mark rows: rows marked by each, with the commonest reasons."""
     return _reasons(traces, "flags")
+
+
+def _evaluations(traces: pl.LazyFrame) -> Table:
+    """For each evaluation set of which a row holds an item: items hit, rows removed and rows marked for review."""
+    found = []
+    for column, removed in (("drops", True), ("flags", False)):
+        said = traces.select("row_id", column).explode(column).drop_nulls().unnest(column)
+        parts = pl.col("reason").str.extract_groups(AN_ITEM).struct
+        hits = said.filter(pl.col("rule") == "unseen").select(
+            "row_id", parts.field("1").alias("item"), parts.field("2").alias("set")
+        )
+        found.append(hits.with_columns(removed=pl.lit(removed)))
+    hits = pl.concat(found).unique()
+    counted = hits.group_by("set").agg(
+        items=pl.col("item").n_unique(),
+        removed=pl.col("row_id").filter("removed").n_unique(),
+        flagged=pl.col("row_id").filter(~pl.col("removed")).n_unique(),
+    )
+    return collected(counted, "set").to_dicts()
 
 
 def _reasons(traces: pl.LazyFrame, column: str) -> dict[str, Table]:

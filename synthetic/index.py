@@ -1,0 +1,50 @@
+"""The index of a release, `release/index/rows.parquet`: small, and enough to tell which rows another release repeats.
+
+One row for each row of `traces`, in that config's order: its ids, the hash and the signature of its text, and the
+configs that hold it. It is made a stretch of problem ids at a time, so that memory is bounded.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from synthetic import shard
+from synthetic.judged import Judged
+from synthetic.record import schema
+from synthetic.run import Bench
+from synthetic.stage import Progress
+
+SCHEMA = "index-1"
+
+ROWS_AT_ONCE = 500_000
+"""About so many rows are held and sorted at once: 0.2 GB."""
+
+
+def write(path: Path, bench: Bench, judged: Mapping[str, Judged], progress: Progress) -> None:
+    """Write the index of what is judged. Raises `CannotWrite`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shard.write(path, schema(SCHEMA), frames(bench, judged, progress))
+
+
+def frames(
+    bench: Bench, judged: Mapping[str, Judged], progress: Progress, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[pl.DataFrame]:
+    """The columns of `schemas/index-1.toml`, sorted by problem_id, trace_id and branch as `traces` is."""
+    of = 1 << (sum(bench.snapshot.rows) // rows_at_once).bit_length()
+    # The leading bits of problem_id, as buckets take them.
+    leading = pl.col("problem_id").str.head(4).str.to_integer(base=16, dtype=pl.Int64) * of // 65536
+    columns = ["row_id", "problem_id", "text_key", "minhash", "trace_id", "branch"]
+    names = schema(SCHEMA).names
+    configs = sorted(name for name in judged if name != "traces")
+    for number in range(of):
+        found = []
+        for place in range(len(bench.snapshot.traces)):
+            standing = [pl.Series(name, judged[name].standing[place]) for name in configs]
+            holding = [pl.when(pl.col(name)).then(pl.lit(name)).alias(f"in {name}") for name in configs]
+            held = pl.concat_list(holding).list.drop_nulls().alias("configs")
+            frame = bench.frame(place, columns).collect().with_columns(standing).filter(leading == number)
+            found.append(frame.select(*columns, held))
+        progress("writing the index", number + 1, of)
+        if sum(map(len, found)):
+            yield pl.concat(found).sort("problem_id", "trace_id", "branch").select(names)
