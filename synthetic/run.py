@@ -140,6 +140,8 @@ class Bench:
 
     def _run(self, stage: Stage, settings: Mapping[str, Any], frame: pl.LazyFrame, task: str, key: str) -> pl.DataFrame:
         """Run a task and keep its result. Raises `RecipeError` where the stage does not fit the rows."""
+        again = " (compiled the first time, which takes some seconds)" if stage.compiles else ""
+        self.progress(f"{stage.name}, {task}{again}", 0, None)
         try:
             others = [self.reference(stage, settings).frame] if stage.against else []
             found = stage(frame, *others, **settings)

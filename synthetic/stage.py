@@ -65,6 +65,8 @@ class Stage:
     """A column: of a measure whose rows all meet, one row of each of its values is read, the one of least row_id."""
     against: str | None = None
     """A kind of reference (`references`): what the rows are compared with, the function's second argument."""
+    compiles: bool = False
+    """Its kernels are compiled when they are first used on a machine, which takes seconds."""
     never_empties: tuple[str, ...] = ()
     """Columns whose every standing value must keep a row, unless the setting `may_empty` allows it."""
 
@@ -172,6 +174,7 @@ def rule(
     groups: Stage | None = None,
     against: str | None = None,
     never_empties: tuple[str, ...] = (),
+    compiles: bool = False,
     version: int,
 ) -> Callable[[Frames], Stage]:
     """Make a function a rule: it gives `row_id` and `reason` of the rows to drop, each at most once.
@@ -190,6 +193,7 @@ def rule(
             groups=groups,
             against=against,
             never_empties=never_empties,
+            compiles=compiles,
         )
 
     return made
@@ -215,13 +219,16 @@ def measure(
     together: str | None = None,
     expressions: str | None = None,
     once: str | None = None,
+    compiles: bool = False,
     version: int,
 ) -> Callable[[Frames], Stage]:
     """Make a function a measure: it gives `row_id` and the columns in `gives`, for every row that it reads."""
 
     def made(function: Frames) -> Stage:
         named = function.__name__
-        return Stage(named, function, ("row_id", *reads), together, version, gives, expressions, once=once)
+        return Stage(
+            named, function, ("row_id", *reads), together, version, gives, expressions, once=once, compiles=compiles
+        )
 
     return made
 

@@ -21,7 +21,7 @@ MARKS = (
 )
 
 
-@measure("messages", "num_prompt_messages", gives=("final_answer",), version=1)
+@measure("messages", "num_prompt_messages", gives=("final_answer",), compiles=True, version=1)
 def final_answer(traces: pl.LazyFrame) -> pl.LazyFrame:
     r"""The answer that the last assistant message ends on, its white space made single; null where none is found.
 

@@ -8,7 +8,7 @@ from synthetic.stage import measure
 _GIVEN = pl.Struct({"loop_tokens": pl.Int64(), "loop_repeats": pl.Float64(), "loop_run": pl.Int64()})
 
 
-@measure("messages", "num_prompt_messages", gives=("loop_tokens", "loop_repeats", "loop_run"), version=1)
+@measure("messages", "num_prompt_messages", gives=("loop_tokens", "loop_repeats", "loop_run"), compiles=True, version=1)
 def loop(traces: pl.LazyFrame) -> pl.LazyFrame:
     """What repeats itself: `loop_tokens` and `loop_repeats` at the end, `loop_run` anywhere.
 

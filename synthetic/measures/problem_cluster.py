@@ -15,7 +15,9 @@ COMMON_PROMPTS, COMMON_SHARE = 50, 0.001
 _BEHIND_WORDS = r"""[.,;:!?"'`*]+(\s|$)"""
 
 
-@measure("problem_id", "prompt", together=EVERYTHING, once="problem_id", gives=("problem_cluster",), version=1)
+@measure(
+    "problem_id", "prompt", together=EVERYTHING, once="problem_id", gives=("problem_cluster",), compiles=True, version=1
+)
 def problem_cluster(traces: pl.LazyFrame) -> pl.LazyFrame:
     """The cluster of the row's problem, named by its smallest problem_id; never null.
 

@@ -58,6 +58,7 @@ def candidates(
     *("loop_tokens", "loop_repeats", "loop_run"),
     groups=candidates,
     never_empties=("problem_id", "verdict", "source"),
+    compiles=True,
     version=1,
 )
 def near_unique(

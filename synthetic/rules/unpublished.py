@@ -7,7 +7,7 @@ import polars as pl
 from synthetic.stage import rule
 
 
-@rule("problem_id", "text_key", "minhash", against="published", version=1)
+@rule("problem_id", "text_key", "minhash", against="published", compiles=True, version=1)
 def unpublished(
     traces: pl.LazyFrame, published: pl.LazyFrame, *, of: str, config: str = "sft_verified", alike: float = 0.8
 ) -> pl.LazyFrame:

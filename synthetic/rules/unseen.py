@@ -33,7 +33,7 @@ DOUBTFUL, RUN = 0.5, 13
 EXCERPT = 160
 
 
-@rule("prompt", "messages", "num_prompt_messages", against="evaluations", version=1)
+@rule("prompt", "messages", "num_prompt_messages", against="evaluations", compiles=True, version=1)
 def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: float = 0.8) -> pl.LazyFrame:
     """Keep rows whose prompt does not hold an item of evaluation sets; what only looks like it is marked.
 
