@@ -13,9 +13,10 @@ import polars as pl
 
 from synthetic import evaluations, manifest
 from synthetic.errors import BrokenRelease, RecipeError
+from synthetic.formats.tokenizer import decoder
 from synthetic.manifest import INDEX
 from synthetic.recipe import Recipe
-from synthetic.record import Json
+from synthetic.record import Json, digest
 
 
 @dataclass(frozen=True)
@@ -68,5 +69,14 @@ def evaluation_items(settings: Mapping[str, Any], recipe: Recipe) -> Reference:
     return Reference(whole.lazy(), evaluations.content(whole), {"kind": "evaluations", "sets": told})
 
 
-OPENERS: dict[str, Opener] = {"published": published, "evaluations": evaluation_items}
+def tokenizer(settings: Mapping[str, Any], recipe: Recipe) -> Reference:
+    """The file `tokenizer`, a `tokenizer.json`, as text. Raises `UnreadableLog` where it is none."""
+    del recipe
+    path = Path(settings["tokenizer"])
+    decoder(path)
+    text = path.read_text("utf-8")
+    return Reference(pl.LazyFrame({"json": [text]}), digest(text), {"kind": "tokenizer", "name": path.name})
+
+
+OPENERS: dict[str, Opener] = {"published": published, "evaluations": evaluation_items, "tokenizer": tokenizer}
 """How each kind is opened."""

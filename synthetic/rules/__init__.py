@@ -9,8 +9,12 @@ from synthetic.errors import RecipeError
 from synthetic.rules.answered import answered
 from synthetic.rules.at_most import at_most
 from synthetic.rules.finished import finished
+from synthetic.rules.fits import fits
 from synthetic.rules.near_unique import near_unique
+from synthetic.rules.one_script import one_script
 from synthetic.rules.origin import from_training, trainable
+from synthetic.rules.suspects import honest, willing
+from synthetic.rules.thought_whole import thought_whole
 from synthetic.rules.undecided import undecided
 from synthetic.rules.unique import unique
 from synthetic.rules.unlooped import unlooped
@@ -34,6 +38,11 @@ RULES: dict[str, Stage] = {
         answered,
         unpublished,
         unseen,
+        thought_whole,
+        one_script,
+        fits,
+        willing,
+        honest,
         at_most,
         where,
     )
