@@ -18,6 +18,8 @@ from synthetic.errors import SyntheticError
 from synthetic.parser import parser
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from synthetic.stage import Progress
 
 NEWLINE = "\n"
@@ -113,12 +115,14 @@ def _capture(given: argparse.Namespace) -> int:
 
 def _release(given: argparse.Namespace) -> int:
     from synthetic import show
+    from synthetic.fetch import local
     from synthetic.release import release
 
     with _progress() as progress:
+        previous = local(given.previous, ["release/manifest.json"]) if given.previous else None
         settings = _release_settings(given)
         released = release(
-            *given.stores, to=given.to, previous=given.previous, dry_run=given.dry_run, progress=progress, **settings
+            *given.stores, to=given.to, previous=previous, dry_run=given.dry_run, progress=progress, **settings
         )
     _report(given, show.released_json(released))
     if not given.json:
@@ -156,10 +160,17 @@ def _dedupe(given: argparse.Namespace) -> int:
     return 0
 
 
+def _folder(given: argparse.Namespace) -> "Path":
+    """The store or release that is named, brought here from the Hub where it lies there."""
+    from synthetic.fetch import local
+
+    return local(given.folder)
+
+
 def _show(given: argparse.Namespace) -> int:
     from synthetic import look, show
 
-    row = look.find(given.folder, given.row)
+    row = look.find(_folder(given), given.row)
     _report(given, show.plain(row))
     if not given.json:
         show.trace(row)
@@ -170,7 +181,8 @@ def _stats(given: argparse.Namespace) -> int:
     from synthetic import look, show
 
     columns = [name.strip() for name in given.by.split(",") if name.strip()]
-    table, funnels = look.counted(given.folder, columns), look.funnels(given.folder)
+    folder = _folder(given)
+    table, funnels = look.counted(folder, columns), look.funnels(folder)
     _report(given, {"by": columns, "rows": show.plain(table.to_dicts()), "funnels": show.funnels_json(funnels)})
     if not given.json:
         show.counted(table, columns)
@@ -184,7 +196,7 @@ def _check(given: argparse.Namespace) -> int:
     from synthetic.check import check
 
     with _progress() as progress:
-        checked = check(given.folder, progress=progress)
+        checked = check(_folder(given), progress=progress)
     _report(given, show.checked_json(checked))
     if not given.json:
         show.checked(checked)

@@ -12,11 +12,12 @@ from pathlib import Path
 import polars as pl
 
 from synthetic.errors import RecipeError, UnreadableLog
+from synthetic.fetch import local
 from synthetic.record import canonical_json, digest
 from synthetic.resources import folder
 
 KEYS = {
-    "path": "a file (JSON lines, JSON, CSV, Parquet) or a folder of such files",
+    "path": "a file (JSON lines, JSON, CSV, Parquet), a folder of such files, or org/name@revision on the Hub",
     "question": "the column of what is asked",
     "answer": "the column of the solution, where there is one",
     "id": "the column that names an item; without one it is the number of its row",
@@ -56,7 +57,8 @@ def read(name: str, said: Mapping[str, str]) -> pl.DataFrame:
         raise RecipeError(f"{where}: says no path", hint=hint)
     if "question" not in known:
         raise RecipeError(f"{where}: names no column for the question", hint='question = "problem"')
-    found = [_items(name, file, known, where) for file in _files(Path(known["path"]), where)]
+    path = local(known["path"], [f"*{suffix}" for suffix in READERS])
+    found = [_items(name, file, known, where) for file in _files(path, where)]
     items = pl.concat(found).with_columns(pl.coalesce("item", pl.int_range(pl.len()).cast(pl.String)).alias("item"))
     items = items.filter(pl.col("question").str.strip_chars().str.len_bytes() > 0)
     if items.is_empty():

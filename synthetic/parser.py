@@ -65,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
     _stores(one)
     one.add_argument("--to", required=True, metavar="DIR", help="folder of the release")
     one.add_argument(
-        "--previous", metavar="OLD", help="an earlier version: files are cut alike, so that few bytes change"
+        "--previous",
+        metavar="OLD",
+        help="an earlier version, also org/name@revision: files are cut alike, so that few bytes change",
     )
     one.add_argument("--dry-run", action="store_true", help="judge every row, write nothing")
     one.add_argument("--engine", choices=["local"], default="local", help="where tasks run (default: local)")
@@ -85,18 +87,18 @@ def parser() -> argparse.ArgumentParser:
 
     about = "one trace, readable, and why it was dropped"
     one = verb("show", about, "synthetic show my-release 3f2a…/0")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
+    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
     one.add_argument(
         "row", nargs="?", metavar="ROW", help="row_id, trace_id or the beginning of one (default: the first row)"
     )
 
     one = verb("stats", "counts, pass rates, lengths and the funnel", "synthetic stats my-store --by env_id,model")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
+    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
     one.add_argument("--by", default="env_id,kind", metavar="COLS", help="columns to count by (default: env_id,kind)")
 
     about = "does every byte, count and claim of a release or a store hold?"
     one = verb("check", about, "synthetic check my-release")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release")
+    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
 
     about = "a release to the Hub: one commit, one tag, private unless you say otherwise"
     one = verb("push", about, "synthetic push my-release org/name --license apache-2.0 --dry-run")

@@ -13,6 +13,7 @@ import polars as pl
 
 from synthetic import evaluations, manifest
 from synthetic.errors import BrokenRelease, RecipeError
+from synthetic.fetch import local, without_revision
 from synthetic.formats.tokenizer import decoder
 from synthetic.manifest import INDEX
 from synthetic.recipe import Recipe
@@ -35,9 +36,11 @@ Opener: TypeAlias = Callable[[Mapping[str, Any], Recipe], Reference]
 
 
 def published(settings: Mapping[str, Any], recipe: Recipe) -> Reference:
-    """The index of the release in the folder `of`. Raises `BrokenRelease` where there is none."""
+    """The index of the release `of`: a folder, or `org/name@revision`. Raises `BrokenRelease`, `HubFailed`."""
     del recipe
-    folder = Path(settings["of"])
+    if name := without_revision(settings["of"]):
+        raise BrokenRelease(f"{name}: there is no such folder", hint=f"a release on the Hub: {name}@v1.0.0")
+    folder = local(settings["of"], ["release/manifest.json", INDEX])
     made = manifest.read(folder)
     held = {file.path: file.sha256 for file in made.files}
     if INDEX not in held:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = """
 errors
-resources captured
+resources captured fetch
 record
 expression evaluations
 stage alike
@@ -43,7 +43,7 @@ cli
 # Imports that need a reason, and the modules that have one.
 ONLY = {
     **{name: {"hub"} for name in ("aiohttp", "http", "httpx", "httpx2", "requests", "socket", "ssl", "urllib")},
-    "huggingface_hub": {"hub", "card"},  # card: DatasetCardData writes the YAML
+    "huggingface_hub": {"hub", "fetch", "card"},  # card: DatasetCardData writes the YAML
     "datasets": {"check", "hub"},  # check: a release must load the way its readers load it
     "rich": {"cli", "show"},
     "pickle": set[str](),

@@ -15,8 +15,8 @@ def unpublished(
 
     It has a row of the same row_id; of the same text, or nearly, at the same problem: the Jaccard similarity that the
     signatures estimate (standard error 0.035 at 0.8) is at least `alike`. Every text of the problem is looked at, so
-    none is missed. A row without text is known by its row_id alone. `of` is a release's folder; what it holds comes
-    from its index (`schemas/index-1.toml`).
+    none is missed. A row without text is known by its row_id alone. `of` is a release's folder or, on the Hub,
+    `org/name@revision`; what it holds comes from its index (`schemas/index-1.toml`).
     """
     held = pl.col("configs").list.len() > 0 if config == "any" else pl.col("configs").list.contains(config)
     there = published.filter(held).select("row_id", "problem_id", "text_key", "minhash")
