@@ -85,8 +85,8 @@ def test_honest_work_is_no_loop(text):
 def test_a_loop_is_told_with_its_size_and_its_times():
     found = measured("loop", trace("a", text="So it is: " + "one two three four. " * 50)).row(0, named=True)
     assert (found["loop_tokens"], found["loop_repeats"], found["loop_run"]) == (250, 50.0, 0)
-    found = measured("loop", trace("a", text="x " + "7" * 99), trace("b", text=None, messages=[]))
-    assert found["loop_run"].to_list() == [99, 0]
+    found = measured("loop", trace("a", text="x " + "7" * 199), trace("b", text=None, messages=[]))
+    assert found["loop_run"].to_list() == [199, 0]
 
 
 # ---- final answers

@@ -13,6 +13,9 @@ TAIL = 16_384
 PERIOD_BYTES = 16
 """The longest period of a run of bytes."""
 
+RUN_BYTES = 128
+"""Shorter runs are not told."""
+
 _SPACE = np.uint8(0x20)
 
 
@@ -39,19 +42,35 @@ def _tail(hashes: Any, made: Any, z: Any) -> Any:
 
 @compiled
 def _run(data: Any, start: Any, end: Any) -> Any:
-    """The longest run of bytes with a period of at most `PERIOD_BYTES`, white space left out."""
+    """The longest run of at least `RUN_BYTES` bytes with a period of at most `PERIOD_BYTES`, white space left out."""
     best = 0
-    for period in range(1, PERIOD_BYTES + 1):
-        run, spaces = 0, 0
-        for at in range(start + period, end):
-            if data[at] == data[at - period]:
-                run += 1
-                spaces += data[at] <= _SPACE
-                if run + period - spaces > best and spaces < run:
-                    best = run + period - spaces
-            else:
-                run, spaces = 0, 0
-    return best if best >= 2 * PERIOD_BYTES else 0
+    stride = RUN_BYTES // 2 - PERIOD_BYTES
+    done = np.full(PERIOD_BYTES + 1, start, np.int64)  # for each period, up to where runs are known
+    # Such a run covers a place of every stride, and eight bytes before it: only there is it looked for.
+    for at in range(start + stride, end, stride):
+        for period in range(1, PERIOD_BYTES + 1):
+            if at < done[period] or at - 7 - period < start:
+                continue
+            same = True
+            for back in range(8):
+                if data[at - back] != data[at - back - period]:
+                    same = False
+                    break
+            if not same:
+                continue
+            first, last = at, at
+            while first - 1 - period >= start and data[first - 1] == data[first - 1 - period]:
+                first -= 1
+            while last + 1 < end and data[last + 1] == data[last + 1 - period]:
+                last += 1
+            done[period] = last + 1
+            if last + 1 - first + period < max(RUN_BYTES, best):
+                continue
+            length = 0
+            for here in range(first - period, last + 1):
+                length += data[here] > _SPACE
+            best = max(best, length)
+    return best if best >= RUN_BYTES else 0
 
 
 @compiled

@@ -93,8 +93,8 @@ def files(folder: Path, made: Manifest, texts: Mapping[str, bytes]) -> tuple[Sen
     `texts` stand in for files that are about to be rewritten.
     """
     listed = {data.path: data.sha256 for config in made.configs.values() for data in config.files}
-    shards = set(listed)
     listed |= {file.path: file.sha256 for file in made.files}
+    shards = {path for path in listed if path.endswith(".parquet")}
     sent, wrong = [], []
     for path, wanted in [*listed.items(), (str(manifest.PATH), None)]:
         place = folder / _inside(path)

@@ -15,8 +15,8 @@ def loop(traces: pl.LazyFrame) -> pl.LazyFrame:
     A loop that a model does not leave ends where it was cut off. `loop_tokens` are the tokens of the longest stretch at
     the end of the text that is one period said at least twice, `loop_repeats` how many times it is said (5.5: and a
     half); both are 0 where nothing repeats. `loop_run` is the longest run of bytes anywhere with a period of at most
-    16 bytes, white space left out: digits that go on for ever are one token. Tokens are those of `alike.words`; periods
-    are found with the Z-function (Gusfield, 1997), in the last 16,384 tokens.
+    16 bytes, white space left out, 0 below 128: digits that go on for ever are one token. Tokens are those of
+    `alike.words`; periods are found with the Z-function (Gusfield, 1997), in the last 16,384 tokens.
     """
     looped = written().map_batches(_looped, return_dtype=_GIVEN)
     return traces.select("row_id", looped.alias("given")).unnest("given")
