@@ -205,7 +205,10 @@ def test_messages_of_a_config_that_are_not_those_of_traces_are_named(release):
 def test_messages_that_are_changed_in_every_config_are_named_by_their_hash(release):
     for config in ("traces", "sft_verified"):
         change(release, config, messages=other("p3-2/0"))
-    assert problems(release) == ["traces: p3-2/0: its content is not what its content_hash was made of"]
+    assert problems(release) == [
+        "traces: p3-2/0: its content is not what its content_hash was made of",
+        "release/index/rows.parquet: p3-2/0, minhash: is not what the rows give",
+    ]
 
 
 @pytest.mark.parametrize(("column", "value"), [("tools", "[]"), ("source_license", "mit"), ("problem_pass_rate", 1.0)])

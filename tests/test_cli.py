@@ -190,7 +190,7 @@ MISTAKES = [
     (empty, ["export", "empty", "--to", "x"], "empty: only logs without a whole line", "synthetic formats"),
     (None, ["export", RUN, "--to", "x", "--format", "nope"], "no format is called 'nope'", "synthetic formats"),
     (None, ["release", "s", "--to", "x", "--recipe", "nope"], "there is no recipe 'nope'", ""),
-    (recipes, ["release", "s", "--to", "x", "--recipe", "rule.toml"], "no rule 'finnished'; there are ['at_most'", ""),
+    (recipes, ["release", "s", "--to", "x", "--recipe", "rule.toml"], "no rule 'finnished'; there are ['answered'", ""),
     (recipes, ["release", "s", "--to", "x", "--recipe", "setting.toml"], "no setting 'cuont'; it has ['count'", ""),
     (recipes, ["release", "s", "--to", "x", "--recipe", "toml.toml"], "not TOML", ""),
     (recipes, ["release", "s", "--to", "x", "--recipe", "nothing.toml"], "no row is kept. 'where", "loosen that rule"),

@@ -52,7 +52,7 @@ def test_the_command_prints_it_all(facts):
     done = command("dedupe", facts, "--explain")
     assert done.returncode == 0, done.stderr
     assert "2 of 5 rows (40.0%) repeat another, of 2 problems" in done.stdout
-    assert "[Wait, let me check that once more.]" in " ".join(done.stdout.split())
+    assert "[Wait, let me check that once" in done.stdout
     assert "p1-0/0 stays" in done.stdout
     assert "0.80" in done.stdout
     assert '{ rule = "near_unique" }' in done.stdout

@@ -138,7 +138,7 @@ def test_a_value_that_does_not_fit_is_refused(text, said):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ('{ rule = "finshed" }', "rule 2: there is no rule 'finshed'; there are ['at_most', 'finished',"),
+        ('{ rule = "finshed" }', "rule 2: there is no rule 'finshed'; there are ['answered', 'at_most',"),
         ('{ rule = "at_most", cuont = 4 }', "rule 2: 'at_most' has no setting 'cuont'; it has ['count', 'per']"),
         ('{ rule = "verified", score_at_least = 1 }', "'verified' has no setting 'score_at_least'; it has none"),
         ('{ rule = "at_most" }', "rule 2: 'at_most' needs 'count'"),

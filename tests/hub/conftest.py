@@ -29,7 +29,7 @@ def v11(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory):
-    """A release of one file for each of its two configs."""
+    """A release of one file for each of its two configs, and its index."""
     return released(tmp_path_factory.mktemp("small"), attempts(2), bucket_bytes=10**6)
 
 
