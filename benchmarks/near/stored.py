@@ -31,7 +31,7 @@ def commit(store: Path, texts: pl.DataFrame) -> None:
         "row_id": pl.format("{}/0", "id"),
         "trace_id": pl.col("id"),
         "branch": pl.lit(0),
-        "problem_id": pl.col("problem"),
+        "problem_id": pl.lit(texts["problem"].map_elements(digest, pl.String)),
         "framework": pl.lit("benchmark"),
         "kind": pl.lit("train"),
         "env_id": pl.lit("generated"),
