@@ -73,7 +73,7 @@ class Quality(msgspec.Struct):
     knows texts only.
     """
     groups_lost: int
-    """Solutions of which no copy with the same answer is left."""
+    """Texts of which nothing is left that has the same answer."""
     found: dict[str, tuple[int, int]]
     """Of the pairs of a kind: how many are no longer there twice, and how many there are. But for `alike`, only pairs
     that are apart: neither row is somewhat like a third, for which it may have been dropped instead.
@@ -123,7 +123,7 @@ def quality(corpus: Path, dropped: frozenset[str]) -> Quality:
         drops=len(dropped),
         mistakes=len(dropped - excused),
         blind_mistakes=len(dropped - blindly),
-        groups_lost=sum(dropped.issuperset(rows) for rows in families.values()),
+        groups_lost=sum(dropped.issuperset(rows) and excused.isdisjoint(rows) for rows in families.values()),
         found=found,
     )
 
