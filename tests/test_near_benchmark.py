@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from benchmarks.dedupe import tables
 from benchmarks.near import corpus, short, stored
 from benchmarks.near.capped import Stopped, run
 from benchmarks.near.floor import clusters, keys
@@ -157,3 +158,15 @@ started.wait()
 def test_a_case_that_fails_says_why(tmp_path):
     with pytest.raises(Stopped, match=r"failed: ValueError: no such text \(-c"):
         run([sys.executable, "-c", "raise ValueError('no such text')"], tmp_path / "log")
+
+
+def test_ours_is_measured_without_peers(tmp_path):
+    made = tables(texts=64, rounds=1, peers=None, parent=str(tmp_path), only=["signatures", "drops"])
+    assert [line.split(" | ")[0] for line in made["signatures"].splitlines()[2:]] == [
+        "| synthetic",
+        "| synthetic, tokens only",
+    ]
+    head, _, row = (line.strip("| ").split(" | ") for line in made["drops"].splitlines())
+    told = dict(zip(head, row, strict=True))
+    assert (told["to drops"], told["precision"], told["J ≥ 0.8"], told["lost"]) == ("synthetic", "1.0000", "1.000", "0")
+    assert list(tmp_path.iterdir()) == []

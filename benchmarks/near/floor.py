@@ -46,6 +46,13 @@ def _bucket(key: Any, bits: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def flatten(parents: Any) -> Any:
+    """Let every row name its cluster's lowest row."""
+    for row in range(len(parents)):
+        parents[row] = _root(parents, row)
+
+
+@njit(cache=True, nogil=True)
 def clusters(keys: Any) -> Any:
     """For each row the lowest row of its cluster; of keys `bands` × `rows`, none of which is 0."""
     bands, rows = keys.shape
@@ -85,6 +92,5 @@ def clusters(keys: Any) -> Any:
                     parents[right] = left
                 elif right < left:
                     parents[left] = right
-    for row in range(rows):
-        parents[row] = _root(parents, row)
+    flatten(parents)
     return parents

@@ -52,9 +52,9 @@ def _tokens(texts: pl.Series) -> Callable[[], int]:
 
 def _clusters() -> Callable[[], int]:
     import numpy as np
-    from synthetic.alike.bands import flatten, join
 
-    from benchmarks.near.floor import keys
+    from benchmarks.near.floor import flatten, keys
+    from synthetic.alike.bands import join
 
     def joined(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> int:
         parents = np.arange(keys.shape[1])
