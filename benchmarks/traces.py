@@ -18,6 +18,8 @@ from typing import Any, TypeAlias  # Any: JSON values
 
 import msgspec
 
+from benchmarks.words import length, text, vocabulary
+
 Json: TypeAlias = dict[str, Any]
 
 GROUP = 8
@@ -53,7 +55,7 @@ def write_run(folder: Path, traces: int, *, seed: int = 0, tokens: bool = False)
     """Write a run of so many traces (rounded up to whole groups) to `folder`; give the bytes written."""
     written = 0
     groups = -(-traces // GROUP)
-    words = _vocabulary(Random(f"words {seed}"))  # noqa: S311 - meant to be repeatable
+    words = vocabulary(Random(f"words {seed}"))  # noqa: S311 - meant to be repeatable
     for step, begin in enumerate(range(0, groups, STEP_GROUPS), 1):
         logs = [
             folder / "rollouts" / f"step_{step}" / "train" / which / "traces.jsonl" for which in ("all", "effective")
@@ -70,40 +72,13 @@ def write_run(folder: Path, traces: int, *, seed: int = 0, tokens: bool = False)
     return written
 
 
-def _vocabulary(random: Random) -> list[str]:
-    """65,536 draws by Zipf's law from 20,000 invented words: a word for each pair of random bytes."""
-    letters = "etaoinshrdlucmfwypvbgkjqxz"
-    heavy = [1 / (i + 1.5) for i in range(len(letters))]
-    words = ["".join(random.choices(letters, heavy, k=random.choice((2, 3, 4, 5, 6, 7, 9)))) for _ in range(20_000)]
-    return random.choices(words, [1 / (rank + 3) for rank in range(len(words))], k=1 << 16)
-
-
-def _text(random: Random, words: list[str], size: int) -> str:
-    """About `size` bytes of words, with a fragment of maths in every line."""
-    drawn = memoryview(random.randbytes(2 * (size // 5 + 64))).cast("H")
-    lines, length, at = [], 0, 0
-    while length < size and at + 20 < len(drawn):
-        count = 8 + drawn[at] % 12
-        a, b, c = drawn[at] % 97, drawn[at + 1] % 1009, drawn[at + 2]
-        line = " ".join([words[i] for i in drawn[at + 3 : at + 3 + count]])
-        lines.append(f"{line}: ${a}x^2 + {b} = {c}$, so $x \\approx {c / (b + 1):.3f}$.")
-        length += len(lines[-1]) + 1
-        at += 3 + count
-    return "\n".join(lines)
-
-
-def _size(random: Random) -> int:
-    """Bytes of a text: log-normal, 8 KB on average."""
-    return int(min(40_000, max(2_000, random.lognormvariate(8.74, 0.7))))
-
-
 def _group(group: int, step: int, words: list[str], seed: int, tokens: bool) -> Iterator[tuple[Json, float | None]]:
     """The attempts at one problem, each with its advantage; None where it was not shipped to the trainer."""
     random = Random(f"{seed} {group}")  # noqa: S311 - meant to be repeatable
     graded = group % 8 == 0
     chance = random.betavariate(0.8, 0.8)
     answer = str(random.randrange(10**6))
-    task = _task(group, f"{_text(random, words, 300)}\nPut the final answer in <answer></answer>.", answer)
+    task = _task(group, f"{text(random, words, 300)}\nPut the final answer in <answer></answer>.", answer)
     texts: list[tuple[str, str]] = []
     made: list[tuple[Json, float | None]] = []
     for attempt in range(GROUP):
@@ -112,7 +87,7 @@ def _group(group: int, step: int, words: list[str], seed: int, tokens: bool) -> 
         if texts and random.random() < 0.05:
             thinking, said = random.choice(texts)
         else:
-            thinking = _text(random, words, _size(random))
+            thinking = text(random, words, length(random))
             said = f"The result follows.\n\n<answer>{answer if right else random.randrange(10**6)}</answer>"
             texts.append((thinking, said))
         ending = "no answer" if fate < 0.015 else "not scored" if fate < 0.03 else "cut" if fate < 0.13 else "whole"

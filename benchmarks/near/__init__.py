@@ -1,0 +1,1 @@
+"""What `benchmarks.dedupe` measures with: a corpus of known duplicates, peers and ours, and how they are run."""
