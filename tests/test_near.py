@@ -1,7 +1,9 @@
 """Near-duplicates: which of two twins stays, who is no twin, and that a brute force over exact sets agrees."""
 
 import random
-from itertools import pairwise
+import re
+from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,18 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import synthetic
 from synthetic.alike import bands
 from synthetic.alike.sets import keepers, sets
 from synthetic.alike.sketch import matrix, signatures
+from synthetic.alike.text import written
 from synthetic.errors import RecipeError
 from synthetic.recipe import Use
 from synthetic.rules import RULES
 from synthetic.rules.near_unique import candidates
 from synthetic.run import Bench
+from synthetic.store import Store
 from tests.benches import Place, drops, read
 from tests.rows import said, trace
 from tests.test_words import shingles
 
+SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
 CHANCE = random.Random(5)
 LONG = [f"word{CHANCE.randrange(900)}" for _ in range(400)]
 
@@ -273,3 +279,24 @@ def test_candidates_are_named_by_the_smallest_id_of_their_group():
 
     found = candidates(frame(rows).select(candidates.columns({}))).collect().sort("row_id")
     assert found.rows() == [("a/0", "a/0", 2.0), ("b/0", "a/0", 0.0), ("c/0", "a/0", 2.0)]
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the samples are not beside this checkout")
+@pytest.mark.parametrize("run", ["prime_rl_run_v040", "vf_eval_v040_tools", "vf_eval_v030"])
+def test_on_real_logs_every_pair_is_as_pythons_sets_say(run, tmp_path):
+    """Dropped rows are like the row that they name, and no two that stay are like each other."""
+    synthetic.capture(SAMPLES / run, into=tmp_path / "s")
+    options = {"scope": "problem", "bands": 64, "band_slots": 2, "may_empty": True}
+    bench = Place(tmp_path).bench(read(), Store(tmp_path / "s"))
+    judged = bench.apply("x", [Use(RULES["near_unique"], "near_unique", options, "recipe, rule 1")])
+    gone = {row: re.fullmatch(r"like (\S+) .*", reason) for row, (_, reason) in drops(bench, judged).items()}
+    rows = synthetic.scan(tmp_path / "s").select("row_id", "problem_id", written().alias("text")).collect()
+    own = {row: set(shingles(text)) for row, _, text in rows.iter_rows()}
+
+    def alike(one: str, other: str) -> bool:
+        both, small = len(own[one] & own[other]), min(len(own[one]), len(own[other]))
+        return both / len(own[one] | own[other]) >= 0.8 or both / small >= 0.95
+
+    assert all(match and match[1] not in gone and alike(row, match[1]) for row, match in gone.items())
+    for _, of in rows.filter(~pl.col("row_id").is_in(gone.keys()), pl.col("text") != "").group_by("problem_id"):
+        assert not any(alike(one, other) for one, other in combinations(of["row_id"], 2))
