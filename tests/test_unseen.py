@@ -102,6 +102,14 @@ def test_half_an_item_or_a_long_run_of_it_is_marked():
     assert [flag for _, flag in found.values()] == [True, True]
 
 
+def test_a_prompt_that_is_an_item_but_for_a_few_letters_is_marked():
+    words = [f"{word}x" if i % 5 == 4 else word for i, word in enumerate(FARM.split())]
+    ((reason, flag),) = seen(" ".join(words)).values()
+    assert flag
+    assert float(reason.split(": ")[1].split()[0]) < 0.5
+    assert seen("Quite another text. " * 5 + " ".join(words)) == {}
+
+
 def test_an_item_in_what_the_model_wrote_is_marked():
     ((reason, flag),) = seen("How many?", wrote=f"I remember: {FARM}").values()
     assert flag

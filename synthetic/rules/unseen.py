@@ -30,6 +30,9 @@ SHORT, SHORTEST = 20, 8
 DOUBTFUL, RUN = 0.5, 13
 """From this share, or so many tokens in a row (GPT-3, EleutherAI), a row is marked for review."""
 
+RATIO = 95
+"""A prompt whose letters are so much those of a longer item (Indel ratio, 0 to 100) is marked, as by open-thoughts."""
+
 EXCERPT = 160
 
 
@@ -39,9 +42,10 @@ def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: 
 
     Dropped: `held` of the item's words stand in the prompt (containment of 5-token shingles, each weighed by how few
     items have it), all of them for an item of at most 20 tokens; one of fewer than 8 must be at least a third of the
-    prompt. Marked: half of an item, or 13 tokens of it in a row, in the prompt; or `held` of it in what the model
-    wrote. Shingles of 3 items and more than 2 % of a set, and stock phrases, weigh nothing. A reason names item and
-    set, the share, and what both say. A null prompt holds nothing. Not found: paraphrases and translations.
+    prompt. Marked: half of an item, or 13 tokens of it in a row, in the prompt; a prompt that is an item of more than
+    20 tokens but for a twentieth of its letters; or `held` of an item in what the model wrote. Shingles of 3 items and
+    more than 2 % of a set, and stock phrases, weigh nothing. A reason names item and set, the share, and what both say.
+    A null prompt holds nothing. Not found: paraphrases and translations.
     Method: weighted n-gram containment as in allenai/decon (2025); 13-grams as in GPT-3 (Brown et al., 2020).
     """
     from synthetic.alike import contained
@@ -62,7 +66,12 @@ def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: 
         least = pl.when(pl.col("size") <= SHORT).then(max(held, 1.0 - 1e-9)).otherwise(held)
         whole = (pl.col("share") >= least) & ((pl.col("size") >= SHORTEST) | (pl.col("tokens") <= 3 * pl.col("size")))
         doubtful = (pl.col("size") >= SHORTEST) & ((pl.col("share") >= DOUBTFUL) | (pl.col("run") >= RUN))
-        judged = seen.with_columns(size).with_columns(whole=whole, doubtful=doubtful, where=pl.lit(place))
+        near = pl.Series(
+            _near(known["question"], seen) if place == "prompt" else [False] * seen.height, dtype=pl.Boolean
+        )
+        judged = seen.with_columns(size, near=near).with_columns(
+            whole=whole, doubtful=doubtful | (pl.col("near") & (pl.col("size") > SHORT)), where=pl.lit(place)
+        )
         found.append(
             judged.filter("whole", pl.col("size") >= SHORTEST)
             if place == "completion"
@@ -81,6 +90,14 @@ def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: 
     flag = ~hits["whole"] | (hits["where"] == "completion")
     given = {"row_id": hits["row_id"], "reason": pl.Series(told, dtype=pl.String), "flag": flag}
     return pl.LazyFrame(given, schema={"row_id": pl.String, "reason": pl.String, "flag": pl.Boolean})
+
+
+def _near(questions: pl.Series, seen: pl.DataFrame) -> list[bool]:
+    """Whether each text is nearly the question that it shares words with, letter by letter."""
+    from rapidfuzz import fuzz
+
+    pairs = zip(questions.gather(seen["best"]), seen["text"], strict=True)
+    return [fuzz.ratio(one.lower(), other.lower(), score_cutoff=RATIO) > 0 for one, other in pairs]
 
 
 def _passage(question: str, text: str) -> str:
