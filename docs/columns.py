@@ -7,6 +7,8 @@ from synthetic.record import Schema, schema
 TITLES = {
     "record-1": "The record: what a store holds and `synthetic.scan` gives",
     "sft-1": "`sft_verified` and `sft_unverified`",
+    "rl-tasks-1": "`rl_tasks`",
+    "preference-1": "`preference`",
     "traces-1": "`traces`",
     "annotation-1": "Late facts, as shards of annotations hold them",
     "tokens-1": "The side table of tokens: what `capture --tokens` adds and `synthetic.tokens` gives",

@@ -6,7 +6,7 @@ whole.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,8 +19,10 @@ import pyarrow.parquet as pq
 from synthetic import manifest, shard
 from synthetic.judged import Judged
 from synthetic.manifest import Config, Data, Kept
+from synthetic.recipe import Recipe
 from synthetic.record import measured, record, schema
 from synthetic.run import Bench
+from synthetic.splits import SPLITS, TRAIN, Split
 from synthetic.stage import Progress, View
 
 BUCKET_BYTES = 256 * 1024 * 1024
@@ -56,26 +58,36 @@ def write_config(
         each.mkdir(parents=True)
     piles = _piles(bench, cut.bytes)
     sizes = _spill(bench, view, judged, spill, piles, progress)
+    if not view.by_row:
+        sizes = _gathered(bench, view, spill, piles, progress)
     buckets = max(cut.least.get(view.config, 1), count(sizes, cut.bytes))
 
-    def write(bucket: int) -> Data:
+    order = ["sort branch" if name == "branch" else name for name in view.order]
+
+    def write(bucket: int) -> list[Data]:
         # As many piles as overlap the bucket: some whole ones, or a part of one.
         overlapping = range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1)
         # No name is kept for what was read: it would be held while the file is written.
         frame = pl.concat([pl.read_ipc(path) for pile in overlapping if (path := spill / f"{pile}.arrow").is_file()])
         frame = frame.filter(_leading() * buckets // 2**LEADING == bucket)
-        frame = frame.sort("problem_id", "trace_id", "sort branch").select(rows_schema.names)
-        path = folder / f"train-h{bucket:03d}-of-{buckets:03d}.parquet"
-        rows, row_hash = shard.write(path, rows_schema, [frame])
+        frame = frame.sort(order).select(rows_schema.names)
+        written = []
+        for split, rows_of in _splits(frame, bench.recipe.split):
+            path = folder / f"{split}-h{bucket:03d}-of-{buckets:03d}.parquet"
+            rows, row_hash = shard.write(path, rows_schema, rows_of)
+            name = path.relative_to(partial).as_posix()
+            written.append(Data(name, rows, path.stat().st_size, manifest.sha256(path), row_hash))
         progress(f"writing {view.config}", bucket + 1, buckets)
-        return Data(path.relative_to(partial).as_posix(), rows, path.stat().st_size, manifest.sha256(path), row_hash)
+        return written
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        files = list(pool.map(write, sorted({bits * buckets // 2**LEADING for bits in sizes})))
+        written = pool.map(write, sorted({bits * buckets // 2**LEADING for bits in sizes}))
+        files = sorted((data for each in written for data in each), key=lambda data: SPLITS.index(data.split))
     shutil.rmtree(spill)
     funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged[view.config].steps]
     columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in rows_schema.columns]
-    return Config(view.title, view.schema, columns, judged[view.config].kept, buckets, funnel, files)
+    rows = sum(data.rows for data in files)
+    return Config(view.title, view.schema, columns, rows, judged[view.config].kept, buckets, funnel, files)
 
 
 def count(sizes: Mapping[int, int], most_bytes: int) -> int:
@@ -96,6 +108,17 @@ def count(sizes: Mapping[int, int], most_bytes: int) -> int:
     return buckets
 
 
+def _splits(frame: pl.DataFrame, split: Split) -> Iterator[tuple[str, list[pl.DataFrame]]]:
+    """The splits that have rows, each with its rows in their order."""
+    if not split.validation:
+        yield TRAIN, [frame]
+        return
+    of = split.of(frame["problem_cluster"])
+    for name in SPLITS:
+        if (rows := frame.filter(of == name)).height:
+            yield name, [rows]
+
+
 def _leading() -> pl.Expr:
     """The leading bits of problem_id, as a number."""
     return pl.col("problem_id").str.head(LEADING // 4).str.to_integer(base=16, dtype=pl.Int64)
@@ -114,8 +137,8 @@ def _spill(
     bench: Bench, view: View, judged: Mapping[str, Judged], spill: Path, piles: int, progress: Progress
 ) -> dict[int, int]:
     """Gather a config's rows, in its shape, into `piles` files; give the bytes of each value of the leading bits."""
-    wanted = [*schema(view.schema).names, "branch", "env_id", "env_name"]
-    read = [n for n in dict.fromkeys(wanted) if n in record().by_name or n in measured().by_name]
+    wanted = schema(view.schema).names
+    read = reads(view)
     sizes: dict[int, int] = {}
     writers: dict[int, pa.ipc.RecordBatchFileWriter] = {}
     with ExitStack() as stack:
@@ -127,7 +150,9 @@ def _spill(
             kept = frame.collect().filter(standing)
             # Position by position: the view may not reorder or drop rows.
             shaped = view.shape(kept.lazy(), thinking=bench.recipe.thinking, environments=bench.recipe.environments)
-            rows = shaped.collect().with_columns(kept["branch"].alias("sort branch"))
+            rows = shaped.collect()
+            if view.by_row:
+                rows = rows.with_columns(kept["branch"].alias("sort branch"))
             bits = rows.select(_leading().alias("bits")).to_series()
             sized = pl.DataFrame({"bits": bits, "bytes": shard.frame_bytes(rows)}).group_by("bits").sum()
             for value, size in sized.iter_rows():
@@ -142,6 +167,34 @@ def _spill(
                         )
                     writers[key].write_table(table)
             progress(f"gathering {view.config}", place + 1, len(judged[view.config].standing))
+    return sizes
+
+
+def reads(view: View) -> list[str]:
+    """The columns of the record and measured ones that a view's rows are made of."""
+    always = ("row_id", "problem_id", "problem_cluster", "branch", "env_id", "env_name")
+    wanted = dict.fromkeys([*(schema(view.schema).names if view.by_row else view.reads), *always])
+    return [name for name in wanted if name in record().by_name or name in measured().by_name]
+
+
+def gather(view: View, recipe: Recipe, shaped: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of a config, given all shaped rows of some problems: as they are, or what its view makes of them."""
+    if view.gathers is None:
+        return shaped
+    by = next((use for use in recipe.rules(view.config) if use.name == view.gathers_by), None)
+    return view.gathers(shaped, **({**by.stage.defaults, **by.settings} if by else {}))
+
+
+def _gathered(bench: Bench, view: View, spill: Path, piles: int, progress: Progress) -> dict[int, int]:
+    """Put in each pile's place the rows that are made of it; give the bytes of each value of the leading bits."""
+    sizes: dict[int, int] = {}
+    for pile in range(piles):
+        if (path := spill / f"{pile}.arrow").is_file():
+            rows = gather(view, bench.recipe, pl.read_ipc(path).lazy()).collect()
+            rows.write_ipc(path, compression="lz4")
+            sized = pl.DataFrame({"bits": rows.select(_leading()).to_series(), "bytes": shard.frame_bytes(rows)})
+            sizes |= dict(sized.group_by("bits").sum().iter_rows())
+        progress(f"making {view.config}", pile + 1, piles)
     return sizes
 
 

@@ -72,9 +72,12 @@ def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
         language_creators=["machine-generated"],
         tags=["synthetic", "reasoning", "reasoning-traces", "rlvr", *(name for name in FRAMEWORKS if name in seen)],
         configs=[
-            {"config_name": name, "data_files": [{"split": "train", "path": f"data/{name}/train-*.parquet"}]}
+            {
+                "config_name": name,
+                "data_files": [{"split": s, "path": f"data/{name}/{s}-*.parquet"} for s in config.splits],
+            }
             | ({"default": True} if name == manifest.default else {})
-            for name in manifest.configs
+            for name, config in manifest.configs.items()
         ],
     )
     return data.to_yaml(line_break="\n") + "\n"

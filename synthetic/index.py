@@ -14,6 +14,7 @@ from synthetic.judged import Judged
 from synthetic.record import schema
 from synthetic.run import Bench
 from synthetic.stage import Progress
+from synthetic.views import VIEWS
 
 SCHEMA = "index-1"
 
@@ -36,7 +37,7 @@ def frames(
     leading = pl.col("problem_id").str.head(4).str.to_integer(base=16, dtype=pl.Int64) * of // 65536
     columns = ["row_id", "problem_id", "text_key", "minhash", "trace_id", "branch"]
     names = schema(SCHEMA).names
-    configs = sorted(name for name in judged if name != "traces")
+    configs = sorted(name for name in judged if name != "traces" and VIEWS[name].texts)
     for number in range(of):
         found = []
         for place in range(len(bench.snapshot.traces)):

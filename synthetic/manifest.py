@@ -6,12 +6,13 @@ same when another version of the Parquet writer gives other bytes.
 """
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any  # a config's schema as JSON
 
 import msgspec
 
 from synthetic.errors import BrokenRelease
+from synthetic.splits import SPLITS
 
 PATH = Path("release/manifest.json")
 FORMAT = "synthetic-release-1"
@@ -29,6 +30,11 @@ class Data(msgspec.Struct, frozen=True):
     sha256: str
     row_hash: str
     """SHA-256 over the values of the rows in order, whatever the Parquet writer."""
+
+    @property
+    def split(self) -> str:
+        """The split whose rows it holds, by its name."""
+        return PurePosixPath(self.path).name.partition("-")[0]
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -50,10 +56,20 @@ class Config(msgspec.Struct, frozen=True):
     columns: list[dict[str, Any]]
     """name, type, null, doc of every column."""
     rows: int
+    stood: int
+    """Rows of `traces` that no rule left out: as many as rows, but where a row is made of several."""
     buckets: int
     """Files are cut by the leading bits of problem_id; a bucket without rows has no file."""
     funnel: list[Kept]
     files: list[Data]
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """The rows of each split that has any, in the order of `splits.SPLITS`."""
+        rows: dict[str, int] = {}
+        for data in self.files:
+            rows[data.split] = rows.get(data.split, 0) + data.rows
+        return {name: rows[name] for name in SPLITS if name in rows}
 
 
 class Run(msgspec.Struct, frozen=True):

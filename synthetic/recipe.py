@@ -7,7 +7,7 @@ expressions. `Recipe.toml` writes it back in one canonical form, which a release
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any  # TOML values
 
@@ -18,6 +18,7 @@ from synthetic.errors import RecipeError
 from synthetic.record import measured
 from synthetic.resources import folder
 from synthetic.rules import RULES, named
+from synthetic.splits import Split
 from synthetic.stage import Stage
 from synthetic.views import VIEWS
 
@@ -29,7 +30,7 @@ ENVIRONMENT = {
     "source_license": "licence of the source",
     "correct": "an expression over scorers, metrics and columns: true is correct, false incorrect, null undecided",
 }
-_TOP = ("name", "version", "description", "license", "thinking", "include_eval", "env", "evaluation", "keep")
+_TOP = ("name", "version", "description", "license", "thinking", "include_eval", "split", "env", "evaluation", "keep")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
@@ -76,6 +77,8 @@ class Recipe:
     thinking: str = "field"
     """`field`: reasoning in reasoning_content; `inline`: in content, as `<think>…</think>`."""
     include_eval: bool = False
+    split: Split = field(default_factory=Split)
+    """Which problems are held out for validation."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What logs do not know of their environments, by env_id or env_name."""
     evaluations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -98,7 +101,9 @@ class Recipe:
         always = [
             Use(RULES[n], n, {}, "always") for n in view.always if not (n == "from_training" and self.include_eval)
         ]
-        return (*always, *self.keep, *self.own.get(config, ()))
+        # A config that the recipe does not speak of holds what it must, by the defaults of its rules.
+        own = self.own.get(config, tuple(Use(RULES[n], n, {}, f"[{config}]") for n in view.requires))
+        return (*always, *(self.keep if view.prefix else ()), *own)
 
     def toml(self) -> str:
         """The recipe in its canonical form."""
@@ -106,6 +111,8 @@ class Recipe:
         optional = {"description": self.description, "license": self.license}
         table |= {key: value for key, value in optional.items() if value is not None}
         table |= {"thinking": self.thinking, "include_eval": self.include_eval}
+        if self.split != Split():
+            table["split"] = asdict(self.split)
         if self.environments:
             table["env"] = {env: dict(said) for env, said in self.environments.items()}
         if self.evaluations:
@@ -163,9 +170,11 @@ def parse(text: str, *, where: str, name: str) -> Recipe:
         section = _table(table.get(config, {}), f"{where}, [{config}]")
         if unknown := section.keys() - {"keep"}:
             raise RecipeError(f"{where}, [{config}]: there is no key {sorted(unknown)[0]!r}; there is 'keep'")
-        own[config] = uses(section.get("keep", []), f"{where}, [{config}]")
+        if config in table:
+            own[config] = uses(section.get("keep", []), f"{where}, [{config}]")
     recipe = Recipe(
         name=table.get("name", name),
+        split=_split(table.get("split", {}), where),
         environments=_environments(table.get("env", {}), where),
         evaluations=_evaluations(table.get("evaluation", {}), where),
         keep=uses(table.get("keep", []), where),
@@ -211,6 +220,19 @@ def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RecipeError(f"{where}: {value!r} is no table")
     return value
+
+
+def _split(value: Any, where: str) -> Split:
+    place, known = f"{where}, [split]", [each.name for each in fields(Split)]
+    for key in (said := _table(value, place)):
+        if key not in known:
+            raise RecipeError(f"{place}: there is no key '{key}'; there are {known}")
+    share, salt = said.get("validation", 0.0), said.get("salt", "")
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise RecipeError(f"{place}: 'validation' is {share!r}; it takes a share of problems, from 0 to below 1")
+    if not isinstance(salt, str):
+        raise RecipeError(f"{place}: 'salt' is {salt!r}; it takes a string")
+    return Split(float(share), salt)
 
 
 def _environments(value: Any, where: str) -> dict[str, dict[str, str]]:

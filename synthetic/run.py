@@ -26,7 +26,7 @@ from synthetic.recipe import Recipe, Use
 from synthetic.record import canonical_json, digest, measured, record
 from synthetic.references import OPENERS, Opener, Reference
 from synthetic.shard import RowHash
-from synthetic.stage import EVERYTHING, Progress, Stage, silent
+from synthetic.stage import EVERYTHING, Progress, Stage, View, silent
 from synthetic.store import Cache
 from synthetic.views import VIEWS
 
@@ -243,7 +243,30 @@ class Bench:
     def judge_all(self) -> dict[str, Judged]:
         """Every config of the recipe. Raises `RecipeError`."""
         self.check_names([use for config in VIEWS for use in self.recipe.rules(config)])
-        return {config: self.apply(config, self.recipe.rules(config)) for config in VIEWS}
+        judged = {config: self.apply(config, self.recipe.rules(config)) for config in VIEWS}
+        for view in VIEWS.values():
+            if view.whole:
+                self._check_whole(view, judged[view.config])
+        return judged
+
+    def _check_whole(self, view: View, judged: Judged) -> None:
+        """Raise `RecipeError` where the recipe's rules leave out some rows of a value and keep others."""
+        named = [number for number, step in enumerate(judged.steps) if step.use.name not in view.always]
+        stands: set[str] = set()
+        out: dict[str, int] = {}
+        for place, first in enumerate(judged.first if any(judged.steps[n].dropped for n in named) else ()):
+            values = self.frame(place, [str(view.whole)]).collect().to_series()
+            stands |= set(values.filter(first.is_null()))
+            for number in named:
+                out |= dict.fromkeys(values.filter(first == number).unique().sort(), number)
+        for value, number in out.items():
+            if value in stands:
+                use = judged.steps[number].use
+                raise RecipeError(
+                    f"{use.where}: '{use.text}' leaves out some attempts at problem {value} and keeps others, so that"
+                    f" pass rates would be of what it left: {view.config} takes rules that look at the problem alone",
+                    hint=f"[{view.config}] keep = [ {{ where = \"domain = 'math'\" }} ], or no rule",
+                )
 
     def apply(self, config: str, uses: Sequence[Use], known: Mapping[int, Hits] | None = None) -> Judged:
         """Apply rules in their order; of those in `known`, by number, what they hit is taken from there."""

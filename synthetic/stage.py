@@ -241,7 +241,8 @@ class View:
     schema: str
     """Id of the schema of its rows."""
     shape: Frames
-    """Gives the rows in that schema's columns; takes `thinking`, the recipe's setting."""
+    """Gives the rows, one for each it is given and in their order, in the columns of the schema or in those that
+    `gathers` takes; takes `thinking` and `environments`, which the recipe says."""
     title: str
     """What the config is, in a sentence, for the card."""
     requires: tuple[str, ...] = ()
@@ -249,3 +250,27 @@ class View:
     always: tuple[str, ...] = ()
     """Rules applied first, whether or not the recipe lists them."""
     takes_rules: bool = True
+    prefix: bool = True
+    """The rules that all configs for training begin with, `[[keep]]`, are applied to it too."""
+    reads: tuple[str, ...] = ()
+    """Columns of the record and measured ones that `shape` needs, where `gathers` makes the columns of the schema."""
+    gathers: Frames | None = None
+    """Makes rows of the schema of shaped rows that stand; it is given all rows of some problems at once, in any order.
+    None: each row that stands is a row of the config."""
+    gathers_by: str | None = None
+    """The rule whose settings `gathers` takes."""
+    whole: str | None = None
+    """A column: the recipe's rules must leave out all rows of a value or none, since its rows are counted."""
+    texts: bool = True
+    """Its rows hold what the model wrote."""
+    unit: tuple[str, str] = ("row", "rows")
+    """What a row of it is, one and many, in words."""
+    key: str = "row_id"
+    """The column that tells its rows apart."""
+    order: tuple[str, ...] = ("problem_id", "trace_id", "branch")
+    """Columns by which its rows are sorted in a file."""
+
+    @property
+    def by_row(self) -> bool:
+        """Whether each of its rows is one that stands."""
+        return self.gathers is None

@@ -5,6 +5,7 @@ null. Measured columns (`verdict`, …) may be named too: frames hold them, stor
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any  # a row's values
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from synthetic import shard
 from synthetic.expression import types
-from synthetic.record import canonical_json, content_hash, digest, facts, record, schema, text_key
+from synthetic.record import canonical_json, content_hash, digest, facts, prompt_key, record, schema, text_key
 from synthetic.rules import RULES
 from synthetic.stage import Stage
 from synthetic.store import Footer, Snapshot, Store, snapshot
@@ -60,6 +61,10 @@ def trace(id: str, **columns: Any) -> Row:
     row["problem_cluster"] = row["problem_cluster"] or row["problem_id"]
     if "text_key" not in columns:
         row["text_key"] = text_key([message for message in row["messages"] if message["role"] == "assistant"])
+    if "num_prompt_messages" not in columns:
+        asked_in = [*takewhile(lambda message: message["role"] != "assistant", row["messages"])]
+        row["num_prompt_messages"] = len(asked_in)
+        row["prompt_key"] = columns.get("prompt_key") or prompt_key(asked_in)
     row["content_hash"] = columns.get("content_hash") or content_hash(row)
     return row
 

@@ -303,7 +303,7 @@ def test_duplicates_of_a_store_follow_the_recipe_that_is_named(store, tmp_path):
     recipe.write_text(short.replace("<= 2048", "<= 200"), "utf-8")
     found = said("duplicates", store, "--recipe", recipe)
     wide = [row for row in found["drops"] if row["rule"] == "where"]
-    assert {row["config"] for row in wide} == {"sft_verified", "sft_unverified"}
+    assert {row["config"] for row in wide} == {"sft_verified", "sft_unverified", "preference"}
     assert {row["reason"] for row in wide} == {"not: completion_tokens <= 200"}
     printed = run("duplicates", store, "--recipe", recipe)
     assert (printed.returncode, printed.stderr) == (0, "")

@@ -35,7 +35,7 @@ def config(name, rows, funnel=()):
     view = VIEWS[name]
     columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in schema(view.schema).columns]
     file = Data(f"data/{name}/train-h000-of-001.parquet", rows, 1000, "0" * 64, "1" * 64)
-    return Config(view.title, view.schema, columns, rows, 1, list(funnel), [file])
+    return Config(view.title, view.schema, columns, rows, rows, 1, list(funnel), [file])
 
 
 MANIFEST = Manifest(

@@ -14,6 +14,7 @@ from synthetic import card, manifest, recipe, shard, stats
 from synthetic.manifest import Config, Data, Manifest
 from synthetic.record import content_hash, schema
 from synthetic.release import numbers_text, open_configs
+from synthetic.views import VIEWS
 from tests.releases import attempt, attempts, copied, store
 from tests.rows import score
 
@@ -72,7 +73,9 @@ def change(release: Path, config: str, rows: "pl.Expr | None" = None, **columns:
     for data in made.configs[config].files:
         frame = pl.read_parquet(release / data.path).with_columns(**columns)
         files += written(release, data, frame if rows is None else frame.filter(rows), made.configs[config])
-    configs = made.configs | {config: replace(made.configs[config], files=files, rows=sum(f.rows for f in files))}
+    rows_now = sum(f.rows for f in files)
+    stood = rows_now if VIEWS[config].by_row else made.configs[config].stood
+    configs = made.configs | {config: replace(made.configs[config], files=files, rows=rows_now, stood=stood)}
     seal(release, replace(made, configs=configs))
 
 
@@ -166,6 +169,18 @@ def test_a_row_taken_out_of_a_config_without_a_drop_is_named(release):
     assert "sft_verified: p3-2/0 is missing, which nothing drops from it" in problems(release)
 
 
+def test_a_pair_that_was_swapped_is_named(release):
+    change(release, "preference", chosen=pl.col("rejected"), rejected=pl.col("chosen"))
+    assert any(
+        p.startswith("preference: ") and p.endswith("is not what the rows of traces give") for p in problems(release)
+    )
+
+
+def test_a_pass_rate_that_was_raised_is_named(release):
+    change(release, "rl_tasks", pass_rate=pl.lit(0.99))
+    assert any("pass_rate: is not what the rows of traces give" in problem for problem in problems(release))
+
+
 def test_a_row_that_is_kept_though_a_rule_drops_it_is_named(release):
     kept = pl.when(pl.col("row_id") == "p3-1/0").then(pl.col("drops").list.head(0)).otherwise("drops").alias("drops")
     change(release, "traces", drops=kept)
@@ -199,7 +214,7 @@ def other(row: str) -> pl.Expr:
 
 def test_messages_of_a_config_that_are_not_those_of_traces_are_named(release):
     change(release, "sft_verified", messages=other("p3-2/0"))
-    assert problems(release) == ["sft_verified: p3-2/0, messages: is not what the row in traces gives"]
+    assert problems(release) == ["sft_verified: p3-2/0, messages: is not what the rows of traces give"]
 
 
 def test_messages_that_are_changed_in_every_config_are_named_by_their_hash(release):
@@ -214,19 +229,21 @@ def test_messages_that_are_changed_in_every_config_are_named_by_their_hash(relea
 @pytest.mark.parametrize(("column", "value"), [("tools", "[]"), ("source_license", "mit"), ("problem_pass_rate", 1.0)])
 def test_another_value_in_a_config_than_in_traces_is_named(release, column, value):
     change(release, "sft_verified", **{column: at("p3-2/0", column, value)})
-    assert problems(release) == [f"sft_verified: p3-2/0, {column}: is not what the row in traces gives"]
+    assert problems(release) == [f"sft_verified: p3-2/0, {column}: is not what the rows of traces give"]
 
 
 def test_a_value_that_the_recipe_gives_is_named_when_traces_has_another(release):
     for config in ("traces", "sft_verified"):
         change(release, config, source_license=at("p3-2/0", "source_license", "mit"))
-    assert "traces: p3-2/0, source_license: is not what the row in traces gives" in problems(release)
+    assert "traces: p3-2/0, source_license: is not what the rows of traces give" in problems(release)
 
 
 def test_a_value_that_the_log_gave_is_not_taken_for_the_recipes(release):
     for config in ("traces", "sft_unverified"):
         change(release, config, task_type=at("p9-5/0", "task_type", "geometry"))
-    assert problems(release) == ["traces: p9-5/0: its content is not what its content_hash was made of"]
+    assert [problem for problem in problems(release) if not problem.startswith("rl_tasks")] == [
+        "traces: p9-5/0: its content is not what its content_hash was made of"
+    ]
 
 
 def test_a_row_made_up_with_a_hash_of_its_own_is_named_where_a_rule_would_drop_it(release):

@@ -27,7 +27,7 @@ def test_the_demo_makes_a_store_and_a_release_that_hold(made):
 
 def test_the_demo_shows_every_config_every_verdict_and_most_kinds_of_drop(made):
     release = made / "demo-release"
-    assert beside(release / "data") == ["sft_unverified", "sft_verified", "traces"]
+    assert beside(release / "data") == ["preference", "rl_tasks", "sft_unverified", "sft_verified", "traces"]
     traces = config_rows(release, "traces")
     assert set(traces["verdict"]) == {"correct", "incorrect", "undecided", "error"}
     rules = set(traces.explode("drops")["drops"].struct.field("rule").drop_nulls())

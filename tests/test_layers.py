@@ -17,8 +17,9 @@ LAYERS = """
 errors
 resources captured fetch
 record
-expression evaluations
+expression evaluations splits
 stage alike
+pairs
 formats measures rules views
 shard
 manifest

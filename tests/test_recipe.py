@@ -105,7 +105,7 @@ def test_a_recipe_is_a_name_or_a_file(tmp_path):
         ('name = "x"\nname = "y"', "not TOML"),
         ("[traces]\nkeep = []", "'traces' takes no rules: it holds everything"),
         ("[sft_verifed]\nkeep = []", "there is no key 'sft_verifed'; there are ["),
-        ("[rl_task]\nkeep = []", "'sft_verified', 'sft_unverified']"),
+        ("[rl_task]\nkeep = []", "'sft_verified', 'sft_unverified', 'rl_tasks', 'preference']"),
     ],
 )
 def test_a_key_that_there_is_not_is_refused(text, said):
@@ -200,7 +200,7 @@ def test_a_config_must_be_what_its_name_says(was, becomes, said):
 
 def test_a_refusal_says_what_would_work():
     with pytest.raises(RecipeError) as caught:
-        read(rest="")
+        read(rest="[sft_verified]\nkeep = []")
     assert caught.value.hint == '[sft_verified] keep = [ { rule = "verified" }, … ]'
 
 

@@ -129,6 +129,7 @@ def test_traces_hold_everything_and_their_drops_agree_with_the_funnel(tmp_path):
     assert twin == [
         {"config": "sft_verified", "rule": "unique", "reason": "same text as p3-0/0"},
         {"config": "sft_unverified", "rule": "undecided", "reason": "correct (log)"},
+        {"config": "preference", "rule": "paired", "reason": "no partner left within the limits of a pair"},
     ]
     kept = traces.filter(pl.col("drops").list.eval(pl.element().struct.field("config")).list.contains("sft_verified"))
     assert kept.height + len(ids(tmp_path / "r")) == 72
@@ -190,7 +191,7 @@ def test_the_recipe_in_a_release_makes_it_again(tmp_path):
 
 def test_a_config_without_rows_is_left_out_and_said_to_be(tmp_path):
     done = synthetic.release(store(tmp_path / "store"), to=tmp_path / "r")
-    assert beside(tmp_path / "r" / "data") == ["sft_verified", "traces"]
+    assert beside(tmp_path / "r" / "data") == ["preference", "rl_tasks", "sft_verified", "traces"]
     assert done.manifest
     assert done.manifest.left_out == ["sft_unverified"]
     assert "without rows, so left out: sft_unverified" in done.warnings

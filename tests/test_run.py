@@ -37,6 +37,13 @@ def test_a_drop_is_the_first_rules_that_hits(at):
             "c/0": ("finished", "cut off: a limit"),
             "d/0": ("undecided", "incorrect (scorer: acc)"),
         },
+        "rl_tasks": {"b/0": ("from_training", "evaluation rollout")},
+        "preference": {
+            "a/0": ("paired", "not scored"),
+            "b/0": ("from_training", "evaluation rollout"),
+            "c/0": ("finished", "cut off: a limit"),
+            "d/0": ("paired", "not scored"),
+        },
         "traces": {},
     }
 

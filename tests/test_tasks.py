@@ -29,6 +29,7 @@ def test_the_tasks_of_a_recipe(at):
     at.store([right("a")], [right("b")])
     assert sorted(at.ran(read(verified=UNIQUE))) == [
         *("finished: shard 0", "finished: shard 1", "from_training: shard 0", "from_training: shard 1"),
+        *("minhash: shard 0", "minhash: shard 1", "paired: part 0 of 1", "prompted: shard 0", "prompted: shard 1"),
         *(
             "trainable: shard 0",
             "trainable: shard 1",
@@ -60,7 +61,7 @@ def test_another_setting_of_a_row_rule_runs_it_and_the_later_rules_that_see_othe
     surer = recipe.parse(
         read(verified=UNIQUE).toml().replace('"finished"', '"finished", sure = true'), where="r", name="r"
     )
-    assert at.ran(surer) == ["finished: shard 0", "unique: part 0 of 1"]
+    assert at.ran(surer) == ["finished: shard 0", "unique: part 0 of 1", "paired: part 0 of 1"]
 
 
 def test_a_meeting_rule_that_sees_the_same_rows_is_not_run_again(at):
@@ -73,7 +74,9 @@ def test_another_expression_runs_the_verdict_and_what_reads_it(at):
     at.store([trace("a", env_id="e", reward=1.0), trace("b", env_id="e", reward=0.5)])
     looser, stricter = (read(f'[env.e]\ncorrect = "reward >= {n}"', verified=UNIQUE) for n in (0.5, 1))
     at.ran(looser)
-    assert at.ran(stricter) == ["verdict: shard 0", "verified: shard 0", "unique: part 0 of 1", "undecided: shard 0"]
+    assert at.ran(stricter) == [
+        *("verdict: shard 0", "verified: shard 0", "unique: part 0 of 1", "undecided: shard 0", "paired: part 0 of 1")
+    ]
     assert at.ran(looser) == []
 
 
@@ -95,7 +98,7 @@ def test_a_new_shard_runs_its_own_tasks_and_the_meeting_ones(at):
     ran = at.ran(read(verified=UNIQUE))
     assert {task for task in ran if "shard 0" in task} == set()
     assert "unique: part 0 of 1" in ran
-    assert sum("shard 1" in task for task in ran) == 6
+    assert sum("shard 1" in task for task in ran) == 8
 
 
 def test_a_row_without_a_part_in_it_leaves_other_parts_finished(at):
@@ -116,7 +119,7 @@ def test_late_facts_run_only_what_reads_them(at):
     bench = at.bench(reads_late)
     reason = "not: trained_on is null or trained_on"
     assert whole(bench)["sft_verified"] == {"a/0": ("where", reason)}
-    assert bench.ran == ["where: shard 0", "unique: part 0 of 1"]
+    assert bench.ran == ["where: shard 0", "unique: part 0 of 1", "paired: part 0 of 1"]
 
 
 OUTSIDE = """

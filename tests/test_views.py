@@ -153,9 +153,12 @@ def test_a_view_gives_its_schema_and_every_row_in_its_place(config, thinking, ro
     view = VIEWS[config]
     found = view.shape(input_of(config, rows), thinking=thinking, environments={"e": {"domain": "math"}}).collect()
     of = schema(view.schema)
+    assert found["row_id"].to_list() == [row["row_id"] for row in rows]
+    if view.gathers is not None:
+        settings = RULES[view.gathers_by].defaults if view.gathers_by else {}
+        found = view.gathers(found.lazy(), **settings).collect()
     assert dict(found.schema) == of.polars
     assert found.to_arrow().cast(of.arrow).schema == of.arrow
-    assert found["row_id"].to_list() == [row["row_id"] for row in rows]
 
 
 def test_traces_are_as_the_log_had_them():

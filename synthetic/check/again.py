@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from synthetic import index
+from synthetic.buckets import gather, reads
 from synthetic.check.checked import Checked
 from synthetic.check.published import Published
 from synthetic.errors import SyntheticError
@@ -219,22 +220,26 @@ def _shown(bench: Bench, path: Path, made: Manifest, name: str, data: Data) -> l
         .sort("problem_id", "trace_id", "branch")
     )
     has = rows.collect_schema()
-    if more := [n for n in schema(view.schema).names if n in measured().by_name and n not in has]:
+    if more := [n for n in reads(view) if n in measured().by_name and n not in has]:
         rows = rows.join(bench.rows(["row_id", *more]), on="row_id", how="left", maintain_order="left")
-    wanted = view.shape(rows, thinking=read.thinking, environments=read.environments).collect()
+    shaped = view.shape(rows, thinking=read.thinking, environments=read.environments)
+    wanted = gather(view, read, shaped).collect()
+    wanted = wanted.filter(read.split.of(wanted["problem_cluster"]) == data.split)
+    if not view.by_row:
+        wanted = wanted.sort(view.order)
     here = pl.read_parquet(path / data.path, glob=False)
     if wanted.equals(here):
         return []
-    ids, there = set(wanted["row_id"]), set(here["row_id"])
-    for row in [*(row for row in wanted["row_id"] if row not in there)][:1]:
+    ids, there = set(wanted[view.key]), set(here[view.key])
+    for row in [*(row for row in wanted[view.key] if row not in there)][:1]:
         return [f"{name}: {row} is missing, which nothing drops from it"]
-    for row in [*(row for row in here["row_id"] if row not in ids)][:1]:
-        return [f"{name}: holds {row}, which traces drops from it or does not have"]
+    for row in [*(row for row in here[view.key] if row not in ids)][:1]:
+        return [f"{name}: holds {row}, which traces drops from it, does not have or has in another split"]
     for column in config.columns:
         differs = (wanted[column["name"]].ne_missing(here[column["name"]])).arg_true()
         if differs.len():
-            row = here["row_id"][int(differs[0])]
-            return [f"{name}: {row}, {column['name']}: is not what the row in traces gives"]
+            row = here[view.key][int(differs[0])]
+            return [f"{name}: {row}, {column['name']}: is not what the rows of traces give"]
     return [f"{data.path}: its rows are not those of traces that nothing drops from it"]
 
 

@@ -17,13 +17,12 @@ from synthetic.check.claims import check_claims
 from synthetic.manifest import Config, Data, File, Manifest
 from synthetic.record import Schema, schema
 from synthetic.shard import RowHash
+from synthetic.splits import SPLITS
 from synthetic.stage import Progress
 from synthetic.views import VIEWS
 
 OF_THE_HUB = re.compile(r"\.gitattributes|\.git/.*|\.cache/huggingface/.*", re.DOTALL)
 """What stands beside a release that was downloaded or cloned from the Hub."""
-
-KEYS = ["row_id", "problem_id", "trace_id"]
 
 
 def check_release(path: Path, progress: Progress) -> Checked:
@@ -91,15 +90,16 @@ def _config(path: Path, name: str, config: Config, done: Checked, progress: Prog
     if config.funnel:
         dropped = sum(kept.dropped for kept in config.funnel)
         done.expect(
-            config.funnel[0].seen - dropped == config.rows, f"{name}: the funnel does not end at {config.rows} rows"
+            config.funnel[0].seen - dropped == config.stood, f"{name}: the funnel does not end at {config.stood} rows"
         )
         for one, after in pairwise(config.funnel):
             done.expect(one.seen - one.dropped == after.seen, f"{name}: the funnel breaks after '{one.rule}'")
 
 
 def _data(file: Path, name: str, config: Config, data: Data, done: Checked) -> None:
-    wanted = schema(config.schema)
-    row_hash, rows, seen = RowHash(wanted.arrow), 0, [pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))]
+    wanted, view = schema(config.schema), VIEWS[name]
+    held = [name for name in dict.fromkeys([view.key, "problem_id", *view.order]) if name in wanted.by_name]
+    row_hash, rows, seen = RowHash(wanted.arrow), 0, [pl.DataFrame(schema=dict.fromkeys(held, pl.String))]
     try:
         reader = pq.ParquetFile(file)
         if not reader.schema_arrow.equals(wanted.arrow):
@@ -112,13 +112,13 @@ def _data(file: Path, name: str, config: Config, data: Data, done: Checked) -> N
                 nulls = 0 if column.nullable else values.null_count
                 done.expect(not nulls, f"{data.path}: {nulls} nulls in {column.name}")
                 for number in _not_finite(values):
-                    row = table.column("row_id")[number].as_py()
+                    row = table.column(view.key)[number].as_py()
                     done.expect(False, f"{data.path}: {row}, {column.name}: a number that is not finite; it takes null")
             row_hash.add(table)
             rows += table.num_rows
-            keys = pl.from_arrow(table.select(KEYS))
+            keys = pl.from_arrow(table.select(held))
             assert isinstance(keys, pl.DataFrame)  # noqa: S101 - a table gives a frame
-            seen.append(keys)
+            seen.append(keys.select(pl.all().cast(pl.String)))
     except (pa.ArrowException, OSError) as error:
         done.expect(False, f"{data.path}: cannot be read ({error})")
         return
@@ -126,13 +126,13 @@ def _data(file: Path, name: str, config: Config, data: Data, done: Checked) -> N
     done.expect(rows == data.rows, f"{data.path}: the manifest says {data.rows} rows, it holds {rows}")
     done.expect(row_hash.digest() == data.row_hash, f"{data.path}: its rows are not those of the manifest")
     keys = pl.concat(seen)
-    done.expect(not keys["row_id"].is_duplicated().any(), f"{data.path}: a row_id occurs twice")
+    done.expect(not keys[view.key].is_duplicated().any(), f"{data.path}: a {view.key} occurs twice")
     branch = pl.col("row_id").str.extract(r"/(\d+)$").cast(pl.Int64)
-    order = keys.select("problem_id", "trace_id", branch)
-    done.expect(order.equals(order.sort(pl.all())), f"{data.path}: rows are not sorted by problem, trace and branch")
-    match = re.fullmatch(rf"data/{name}/train-h(\d+)-of-(\d+)\.parquet", data.path)
-    if done.expect(match is not None, f"{data.path}: is not named data/{name}/train-hN-of-N.parquet") and match:
-        bucket, of = int(match[1]), int(match[2])
+    order = keys.select(branch if column == "branch" else column for column in view.order)
+    done.expect(order.equals(order.sort(pl.all())), f"{data.path}: rows are not sorted by {', '.join(view.order)}")
+    match = re.fullmatch(rf"data/{name}/({'|'.join(SPLITS)})-h(\d+)-of-(\d+)\.parquet", data.path)
+    if done.expect(match is not None, f"{data.path}: is not named data/{name}/SPLIT-hN-of-N.parquet") and match:
+        bucket, of = int(match[2]), int(match[3])
         done.expect(of == config.buckets, f"{data.path}: is one of {of} buckets, the manifest says {config.buckets}")
         found = keys["problem_id"].str.head(4).str.to_integer(base=16) * of // 65536
         done.expect(bool((found == bucket).all()), f"{data.path}: holds problems of another bucket")
@@ -177,16 +177,18 @@ def _loads(path: Path, name: str, config: Config, done: Checked, progress: Progr
     """Read every row of a config the way its readers will."""
     import datasets
 
-    count = 0
-    with tempfile.TemporaryDirectory(prefix="synthetic-") as cache:
-        try:
-            rows = datasets.load_dataset(str(path), name=name, split="train", streaming=True, cache_dir=cache)
-            for count, row in enumerate(rows, start=1):
-                if count == 1:
-                    done.expect(set(row) == set(schema(config.schema).names), f"{name}: datasets gives other columns")
-                if count % 10_000 == 0:
-                    progress(f"loading {name}", count, config.rows)
-        except (datasets.exceptions.DatasetsError, ValueError, OSError, pa.ArrowException) as error:
-            done.expect(False, f"{name}: datasets.load_dataset fails: {error}")
-            return
-    done.expect(count == config.rows, f"{name}: datasets gives {count} rows, not {config.rows}")
+    for split, wanted in config.splits.items():
+        count = 0
+        with tempfile.TemporaryDirectory(prefix="synthetic-") as cache:
+            try:
+                rows = datasets.load_dataset(str(path), name=name, split=split, streaming=True, cache_dir=cache)
+                for count, row in enumerate(rows, start=1):
+                    if count == 1:
+                        same = set(row) == set(schema(config.schema).names)
+                        done.expect(same, f"{name}: datasets gives other columns")
+                    if count % 10_000 == 0:
+                        progress(f"loading {name}", count, wanted)
+            except (datasets.exceptions.DatasetsError, ValueError, OSError, pa.ArrowException) as error:
+                done.expect(False, f"{name}, {split}: datasets.load_dataset fails: {error}")
+                return
+        done.expect(count == wanted, f"{name}, {split}: datasets gives {count} rows, not {wanted}")

@@ -15,6 +15,7 @@ import msgspec
 from synthetic import manifest
 from synthetic.errors import BrokenRelease, PushRefused
 from synthetic.manifest import Manifest
+from synthetic.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def changes(
     foreign = sorted(
         path
         for path in found.keys() - ours - set(delete)
-        if any(fnmatchcase(path, f"data/{config}/train-*.parquet") for config in made.configs)
+        if any(fnmatchcase(path, f"data/{config}/{split}-*.parquet") for config in made.configs for split in SPLITS)
     )
     if foreign:
         raise PushRefused(

@@ -24,6 +24,7 @@ from synthetic.errors import BrokenRelease
 from synthetic.manifest import PATH, Manifest
 from synthetic.privacy.patterns import PATTERNS, Pattern, is_secret
 from synthetic.stage import Progress, silent
+from synthetic.views import VIEWS
 
 SHORTEST = 8
 """Characters of the shortest value of an environment that is looked for: shorter ones stand in any text by chance."""
@@ -238,7 +239,7 @@ def _found(search: Search, batch: Sequence[_Piece]) -> set[Finding]:
 
 def _without_secrets(search: Search, found: Iterable[Finding]) -> list[Finding]:
     """The findings, those in rows first, without a name that would itself give a secret away."""
-    listed = sorted(found, key=lambda finding: (not finding.file.startswith("data/"), str(finding)))
+    listed = sorted(found, key=_nearest_first)
     names = [name or "" for finding in listed for name in (finding.file, finding.row, finding.column)]
     hidden = {names[index] for index, _ in search.hits(pl.Series(names, dtype=pl.String))}
 
@@ -251,6 +252,13 @@ def _without_secrets(search: Search, found: Iterable[Finding]) -> list[Finding]:
         )
         for each in listed
     ]
+
+
+def _nearest_first(finding: Finding) -> tuple[int, str]:
+    """Rows of logs before what was made of them, and texts last: a secret is taken out of the logs."""
+    data, _, rest = finding.file.partition("/")
+    view = VIEWS.get(rest.partition("/")[0]) if data == "data" else None
+    return 2 if view is None else 0 if view.by_row else 1, str(finding)
 
 
 def _of_text(name: str, data: bytes) -> Iterator[_Piece]:
@@ -282,8 +290,9 @@ def _row_id(ids: Callable[[int], list[str]], group: int, rows: pa.Array, index: 
 
 def _row_ids(path: Path, group: int) -> list[str]:
     reader = pq.ParquetFile(path)
-    if "row_id" in reader.schema_arrow.names:
-        return [str(id) for id in reader.read_row_group(group, columns=["row_id"]).column(0).to_pylist()]
+    for key in ("row_id", "pair_id", "problem_id"):
+        if key in reader.schema_arrow.names:
+            return [str(id) for id in reader.read_row_group(group, columns=[key]).column(0).to_pylist()]
     return [f"row {number + 1} of row group {group + 1}" for number in range(reader.metadata.row_group(group).num_rows)]
 
 

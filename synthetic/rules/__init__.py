@@ -13,6 +13,8 @@ from synthetic.rules.fits import fits
 from synthetic.rules.near_unique import near_unique
 from synthetic.rules.one_script import one_script
 from synthetic.rules.origin import from_training, trainable
+from synthetic.rules.paired import paired
+from synthetic.rules.prompted import prompted
 from synthetic.rules.suspects import honest, willing
 from synthetic.rules.thought_whole import thought_whole
 from synthetic.rules.undecided import undecided
@@ -32,6 +34,8 @@ RULES: dict[str, Stage] = {
         finished,
         verified,
         undecided,
+        prompted,
+        paired,
         unique,
         near_unique,
         unlooped,

@@ -25,6 +25,7 @@ from synthetic.stats.table import (
     short,
     verdict_counts,
 )
+from synthetic.stats.tasks import pairs, tasks
 from synthetic.stats.undecided import undecided
 
 REASONS: Final = 5
@@ -54,6 +55,8 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
     present = {name: pl.col(name).count() for name in ("is_truncated", "ground_truth", "source_license")}
     return {
         "configs": {config: _config(frame) for config, frame in configs.items()},
+        "difficulty": tasks(configs["rl_tasks"]) if "rl_tasks" in configs else None,
+        "pairs": pairs(configs["preference"]) if "preference" in configs else None,
         "traces": one(traces, pl.col("trace_id").n_unique())["trace_id"],
         "kinds": counts(traces, "kind"),
         "text_forms": counts(traces, "text_form"),
@@ -81,16 +84,25 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
 
 
 def _config(frame: pl.LazyFrame) -> dict[str, Json]:
+    has = frame.collect_schema()
+    lengths = flat_lengths("completion_tokens") if "completion_tokens" in has else []
     row = one(
         frame,
-        *flat_lengths("completion_tokens"),
+        *lengths,
         rows=pl.len(),
         problems=pl.col("problem_id").n_unique(),
         unique_problems=pl.col("problem_cluster").n_unique(),
         environments=pl.col("env_id").drop_nulls().n_unique(),
-        models=pl.col("model").drop_nulls().n_unique(),
+        models=_models_of(has).drop_nulls().n_unique(),
     )
-    return nested(row, "completion_tokens")
+    return nested(row, "completion_tokens") if lengths else row
+
+
+def _models_of(has: pl.Schema) -> pl.Expr:
+    """The models of a config's rows, whatever they are called there."""
+    if "difficulty" in has:
+        return pl.col("difficulty").explode().struct.field("model")
+    return pl.col("model") if "model" in has else pl.concat([pl.col("chosen_model"), pl.col("rejected_model")])
 
 
 def _environments(traces: pl.LazyFrame) -> Table:

@@ -11,9 +11,13 @@ _INLINE = r"(?s)^\s*<think>(.*?)</think>(.*)$"
 
 def shape(traces: pl.LazyFrame, *, thinking: str, environments: Environments) -> pl.LazyFrame:
     """The columns of `schemas/sft-1.toml`, with reasoning in its own field or inline."""
+    return with_thinking(described(traces, environments), thinking).select(schema("sft-1").names)
+
+
+def with_thinking(traces: pl.LazyFrame, thinking: str) -> pl.LazyFrame:
+    """The rows with the reasoning of their `messages` in its own field (`field`) or in the content (`inline`)."""
     rewritten = _in_field() if thinking == "field" else _inline()
-    messages = pl.col("messages").list.eval(pl.element().struct.with_fields(rewritten))
-    return described(traces, environments).with_columns(messages).select(schema("sft-1").names)
+    return traces.with_columns(pl.col("messages").list.eval(pl.element().struct.with_fields(rewritten)))
 
 
 def _in_field() -> list[pl.Expr]:

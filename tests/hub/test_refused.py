@@ -259,7 +259,7 @@ def test_a_row_with_a_secret_is_named_once_though_it_stands_in_two_configs(hub, 
     said = str(refused.value)
     named = re.findall(r"p\d\d-1/0, model: hugging_face_token", said)
     assert len(set(named)) == len(named) == 10
-    # Two rows, and the lines of card and numbers that list models.
+    # Two rows, the problems of rl_tasks, and the lines of card and numbers that list models.
     assert " … and " in said
 
 
