@@ -103,7 +103,7 @@ def test_a_split_is_a_function_of_cluster_and_salt(names, share, salt):
 def test_shares_are_about_what_was_asked():
     clusters = pl.Series([digest(str(number)) for number in range(20_000)])
     for share in (0.01, 0.1, 0.5):
-        held_out = (Split(share, "x").of(clusters) == "validation").sum() / 20_000
+        held_out = int((Split(share, "x").of(clusters) == "validation").sum()) / 20_000
         assert abs(held_out - share) < 4 * (share * (1 - share) / 20_000) ** 0.5
     other = Split(0.5, "y").of(clusters) == Split(0.5, "x").of(clusters)
     assert 9_000 < other.sum() < 11_000, "another salt is another draw"
