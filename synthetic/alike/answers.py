@@ -4,7 +4,7 @@ from typing import Any  # numpy's arrays
 
 import numpy as np
 
-from synthetic.alike.words import compiled
+from synthetic.alike.eight import compiled
 
 _BOX = np.frombuffer(rb"\boxed{", np.uint8)
 _OPEN, _CLOSE, _ESCAPE = np.uint8(ord("{")), np.uint8(ord("}")), np.uint8(ord("\\"))

@@ -5,7 +5,11 @@ from typing import Any  # numpy's arrays
 import numpy as np
 import polars as pl
 
-from synthetic.alike.words import WIDTH, buffers, compiled, longest, shingles
+from synthetic.alike import words
+from synthetic.alike.eight import compiled
+from synthetic.alike.words import WIDTH, buffers, longest, shingles
+
+assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
 TAIL = 16_384
 """Shingles from the end that are looked at."""

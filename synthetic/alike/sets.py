@@ -13,8 +13,12 @@ from typing import Any  # numpy's arrays
 import numpy as np
 import polars as pl
 
+from synthetic.alike import words
+from synthetic.alike.eight import compiled
 from synthetic.alike.sketch import SLOTS
-from synthetic.alike.words import buffers, compiled, longest, shingles
+from synthetic.alike.words import buffers, longest, shingles
+
+assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
 MOST_COMPARED = 1000
 """A row is compared with at most so many kept rows of its group, the first in the order of preference."""

@@ -5,38 +5,35 @@ it is); or one character of a script that is written without spaces (Han, Kana, 
 one character of punctuation or a symbol, so that `2+3` and `2-3` differ. White space and control characters stand
 between tokens. A **shingle** is `WIDTH` tokens in a row; a text of fewer tokens is one shingle.
 
-A token's hash is 64-bit FNV-1a over its bytes, folded; a shingle's is a polynomial over them, mixed as XXH3 does at its
-end. Equal shingles have equal hashes everywhere and always: `VERSION` is raised when anything here changes.
+A token's hash takes its bytes eight at a time, little-endian, the last ones filled up with zeros: each eight are xored
+in, multiplied by `P2`, and their upper half xored into the lower. A shingle's is a polynomial over the hashes of its
+tokens, mixed as XXH3 does at its end. Equal shingles have equal hashes everywhere and always: `VERSION` is raised when
+anything here changes.
 """
 
 from typing import Any  # numpy's arrays, whose types are those of their values
 
-import numba as nb
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-VERSION = 1
+from synthetic.alike.eight import EIGHT, compiled, folded, head, load
+
+VERSION = 2
 WIDTH = 5
 """Tokens in a shingle."""
 
 P1, P2 = np.uint64(0x9E3779B185EBCA87), np.uint64(0xC2B2AE3D27D4EB4F)
 _BASE = np.uint64(0x9FB21C651E98DF25)
 _BASE_TO_WIDTH = np.uint64(pow(int(_BASE), WIDTH, 2**64))
-_FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+_OFFSET = np.uint64(0xCBF29CE484222325)
+"""A token's hash before its first byte."""
 _MIX = np.uint64(0x165667919E3779F9)
 _S32, _S37, _ONE = np.uint64(32), np.uint64(37), np.uint64(1)
-
 SPACE, WORD, SINGLE = 0, 1, 2
 """Kinds of characters: between tokens, part of a word, a token of its own."""
 
 
-def _word_byte(byte: int) -> bool:
-    return byte < 0x80 and (chr(byte).isalnum() or byte == ord("_"))
-
-
-_FOLDED = np.array([ord(chr(byte).lower()) if _word_byte(byte) else 0 for byte in range(256)], np.uint64)
-"""For each byte: what it counts as in a word; 0 for those that are no ASCII letter, digit or underscore."""
 _ASCII = np.array([SINGLE if chr(byte).isprintable() and byte != 0x20 else SPACE for byte in range(128)], np.uint8)
 """The kind of ASCII bytes that are not in words."""
 
@@ -59,11 +56,6 @@ _FIRST = np.array([first for first, _ in _RANGES], np.uint32)
 _KIND = np.array([kind for _, kind in _RANGES], np.uint8)
 
 
-def compiled(function: Any) -> Any:
-    """Compile a kernel when it is first called: without the GIL, kept on disk."""
-    return nb.njit(nogil=True, cache=True, boundscheck=False)(function)
-
-
 @compiled
 def mix(h: Any) -> Any:
     """Every bit of a 64-bit value into every other (the end of XXH3)."""
@@ -79,43 +71,46 @@ def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
     `out` has room for one shingle a byte, and for one more.
     """
     t1 = t2 = t3 = t4 = t5 = whole = np.uint64(0)  # the last tokens, the newest last; and all five together
-    at, stop = np.uint64(start), np.uint64(end)  # unsigned, or every index would be looked at for being negative
-    tokens, word, inside = 0, _FNV_OFFSET, False
+    at, stop, size = np.uint64(start), np.uint64(end), np.uint64(len(data))
+    tokens, word, filled, held = 0, _OFFSET, np.uint64(0), np.uint64(0)  # `filled` bytes of the word wait in `held`
+    inside = False
     while True:
-        before = at
-        while at < stop:
-            folded = _FOLDED[data[at]]
-            if folded == 0:
-                break
-            word = (word ^ folded) * _FNV_PRIME
-            at += _ONE
-        if at > before:
+        eight = load(data, at, size)
+        length = min(head(eight), stop - at)
+        if length:
+            letters = folded(eight, length)
             inside = True
-        kind, length = SPACE, _ONE
-        if at < stop:
-            byte = data[at]
-            if byte < 0x80:
-                kind = _ASCII[byte]
-            else:
-                length, kind = _beyond(data, at, stop)
-                if kind == WORD:
-                    word = _hashed(word, data, at, length)
-                    inside = True
-                    at += length
-                    continue
+            held |= letters << (EIGHT * filled)
+            filled += length
+            if filled >= EIGHT:
+                word = _with(word, held)
+                filled -= EIGHT
+                held = letters >> (EIGHT * (length - filled)) if filled else np.uint64(0)
+            at += length
+            if length == EIGHT:
+                continue
+        length, kind = _character(data, at, stop)
+        if kind == WORD:
+            word, held, filled = _taken(word, held, filled, data, at, length)
+            inside = True
+            at += length
+            continue
         if not inside:
             if at >= stop:
                 break
             if kind == SINGLE:
-                word = _hashed(word, data, at, length)
+                word, held, filled = _taken(word, held, filled, data, at, length)
             at += length
             if kind == SPACE:
                 continue
+        elif kind == SPACE:  # it is passed with the word before it
+            at = min(at + length, stop)
         inside = False
-        word ^= word >> _S32
+        if filled:
+            word = _with(word, held)
         whole = whole * _BASE + word - t1 * _BASE_TO_WIDTH
         t1, t2, t3, t4, t5 = t2, t3, t4, t5, word
-        word = _FNV_OFFSET
+        word, held, filled = _OFFSET, np.uint64(0), np.uint64(0)
         tokens += 1
         if tokens >= WIDTH:
             out[tokens - WIDTH] = mix(whole)
@@ -125,10 +120,33 @@ def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
 
 
 @compiled
-def _hashed(word: Any, data: Any, at: Any, length: Any) -> Any:
+def _with(word: Any, held: Any) -> Any:
+    """A word's hash with eight more bytes."""
+    word = (word ^ held) * P2
+    return word ^ (word >> _S32)
+
+
+@compiled
+def _taken(word: Any, held: Any, filled: Any, data: Any, at: Any, length: Any) -> Any:
+    """A word's hash, and the bytes of it that wait, with `length` more bytes."""
     for more in range(length):
-        word = (word ^ np.uint64(data[at + np.uint64(more)])) * _FNV_PRIME
-    return word
+        held |= np.uint64(data[at + np.uint64(more)]) << (EIGHT * filled)
+        filled += _ONE
+        if filled == EIGHT:
+            word = _with(word, held)
+            held, filled = np.uint64(0), np.uint64(0)
+    return word, held, filled
+
+
+@compiled
+def _character(data: Any, at: Any, stop: Any) -> Any:
+    """Bytes and kind of a character that is no ASCII letter, digit or underscore; at the end, those of a space."""
+    if at >= stop:
+        return _ONE, SPACE
+    byte = data[at]
+    if byte < 0x80:
+        return _ONE, np.int64(_ASCII[byte])
+    return _beyond(data, at, stop)
 
 
 @compiled
@@ -147,7 +165,7 @@ def _beyond(data: Any, at: Any, stop: Any) -> Any:
             low = middle
         else:
             high = middle
-    return length, _KIND[low]
+    return length, np.int64(_KIND[low])
 
 
 @compiled

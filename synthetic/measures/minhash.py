@@ -8,7 +8,7 @@ from synthetic.stage import measure
 _GIVEN = pl.Struct({"minhash": pl.Binary(), "words": pl.Int64()})
 
 
-@measure("messages", "num_prompt_messages", gives=("minhash", "words"), compiles=True, version=1)
+@measure("messages", "num_prompt_messages", gives=("minhash", "words"), compiles=True, version=2)
 def minhash(traces: pl.LazyFrame) -> pl.LazyFrame:
     """`minhash`, 256 bytes, null where the model wrote no token; `words`, tokens of what it wrote, never null.
 
