@@ -5,6 +5,7 @@
     sketch    128 values of 16 bits that estimate how alike two texts are
     bands     which rows may be alike, among millions, and the groups that they make
     eight     eight bytes of a text at once
+    slices    rows of a chunk on several threads
     sets      how alike two texts are, exactly
 
 Nothing here knows files or columns of the record but `text`. Kernels hold no Python objects and release the GIL; they

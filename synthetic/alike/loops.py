@@ -1,5 +1,6 @@
 """Where texts repeat themselves."""
 
+from functools import partial
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
+from synthetic.alike.slices import sliced
 from synthetic.alike.words import WIDTH, buffers, longest, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
@@ -78,10 +80,11 @@ def _run(data: Any, start: Any, end: Any) -> Any:
 
 
 @compiled
-def _loops(offsets: Any, data: Any, valid: Any, tokens: Any, repeats: Any, runs: Any) -> Any:
-    scratch = np.empty(longest(offsets) + 1, np.uint64)
+def _loops(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, tokens: Any, repeats: Any, runs: Any) -> Any:
+    """What repeats itself in rows `lo` to `hi`."""
+    scratch = np.empty(longest(offsets[lo : hi + 1]) + 1, np.uint64)
     z = np.zeros(TAIL + 1, np.int64)
-    for row in range(len(valid)):
+    for row in range(lo, hi):
         if valid[row]:
             made = shingles(data, offsets[row], offsets[row + 1], scratch)[0]
             # The last token may have been cut in the middle: then the last shingle is like no other.
@@ -92,13 +95,17 @@ def _loops(offsets: Any, data: Any, valid: Any, tokens: Any, repeats: Any, runs:
             runs[row] = _run(data, offsets[row], offsets[row + 1])
 
 
-def loops(texts: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series]:
+def _into(offsets: Any, data: Any, valid: Any, own: Any, lo: int, hi: int) -> None:
+    _loops(offsets, data, valid, lo, hi, *own)
+
+
+def loops(texts: pl.Series, *, threads: int = 1) -> tuple[pl.Series, pl.Series, pl.Series]:
     """Tokens and repetitions of the loop at each text's end, and bytes of its longest run; 0 for none and for null."""
     found: list[list[Any]] = [[], [], []]
     for offsets, data, valid in buffers(texts):
         rows = len(valid)
         own = np.zeros(rows, np.int64), np.zeros(rows, np.float64), np.zeros(rows, np.int64)
-        _loops(offsets, data, valid, *own)
+        sliced(rows, partial(_into, offsets, data, valid, own), threads)
         for kept, values in zip(found, own, strict=True):
             kept.append(values)
     tokens, repeats, runs = (np.concatenate(parts) if parts else np.zeros(0) for parts in found)

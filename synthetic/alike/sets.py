@@ -8,6 +8,7 @@ is only alike to another dropped one.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -16,7 +17,8 @@ import polars as pl
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
 from synthetic.alike.sketch import SLOTS
-from synthetic.alike.words import buffers, longest, shingles
+from synthetic.alike.slices import sliced
+from synthetic.alike.words import buffers, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -37,36 +39,51 @@ class Sets:
 
 
 @compiled
-def _fill(offsets: Any, data: Any, valid: Any, sizes: Any, out: Any) -> Any:
-    """Write each row's distinct shingles, sorted, to `out`; give how many all rows have."""
-    scratch = np.empty(longest(offsets) + 1, np.uint64)
+def _shingled(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, out: Any, ends: Any) -> Any:
+    """Write the shingles of rows `lo` to `hi` to `out`, and to `ends` where each row's end."""
     total = 0
-    for row in range(len(valid)):
-        sizes[row] = 0
+    for row in range(lo, hi):
         if valid[row]:
-            made = shingles(data, offsets[row], offsets[row + 1], scratch)[0]
-            ordered = np.sort(scratch[:made])
-            for at in range(made):
-                if at == 0 or ordered[at] != ordered[at - 1]:
-                    out[total + sizes[row]] = ordered[at]
-                    sizes[row] += 1
-            total += sizes[row]
+            total += shingles(data, offsets[row], offsets[row + 1], out[total:])[0]
+        ends[row - lo] = total
+
+
+@compiled
+def _distinct(ordered: Any, ends: Any, sizes: Any) -> Any:
+    """Move each row's distinct values together; give how many all rows have."""
+    total, begin = 0, 0
+    for row in range(len(ends)):
+        first = total
+        for at in range(begin, ends[row]):
+            if at == begin or ordered[at] != ordered[total - 1]:
+                ordered[total] = ordered[at]
+                total += 1
+        sizes[row] = total - first
+        begin = ends[row]
     return total
 
 
-def sets(texts: pl.Series) -> Sets:
+def _sets(offsets: Any, data: Any, valid: Any, lo: int, hi: int) -> tuple[Any, Any]:
+    """How many distinct shingles rows `lo` to `hi` have, and these, sorted row by row."""
+    # Untouched pages cost nothing: there are at most as many shingles as bytes, and room for one more.
+    out, ends = np.empty(int(offsets[hi] - offsets[lo]) + 1, np.uint64), np.zeros(hi - lo, np.int64)
+    _shingled(offsets, data, valid, lo, hi, out, ends)
+    begin = 0
+    for end in ends.tolist():  # numpy's own sort is several times as fast as one that numba compiles
+        out[begin:end].sort()
+        begin = end
+    sizes = np.zeros(hi - lo, np.int64)
+    return sizes, out[: _distinct(out, ends, sizes)].copy()
+
+
+def sets(texts: pl.Series, *, threads: int = 1) -> Sets:
     """The shingle sets of texts; empty where a text is null or has no token. 8 bytes for each distinct shingle."""
-    sizes, parts = [], []
+    found = []
     for offsets, data, valid in buffers(texts):
-        own = np.zeros(len(valid), np.int64)
-        # Untouched pages cost nothing: there are at most as many shingles as bytes.
-        out = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64)
-        total = _fill(offsets, data, valid, own, out)
-        sizes.append(own)
-        parts.append(out[:total].copy())
-    whole = np.concatenate(sizes) if sizes else np.zeros(0, np.int64)
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(whole)])
-    return Sets(starts, np.concatenate(parts) if parts else np.zeros(0, np.uint64))
+        found += sliced(len(valid), partial(_sets, offsets, data, valid), threads)
+    sizes = np.concatenate([own for own, _ in found]) if found else np.zeros(0, np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    return Sets(starts, np.concatenate([hashes for _, hashes in found]) if found else np.zeros(0, np.uint64))
 
 
 @compiled

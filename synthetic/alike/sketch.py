@@ -11,7 +11,7 @@ where it is the same.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
+from synthetic.alike.slices import sliced
 from synthetic.alike.words import P1, P2, buffers, longest, mix, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
@@ -28,9 +29,6 @@ SLOTS = 128
 BYTES = 2 * SLOTS
 VERSION = 1
 DEFINITION = f"words-{words.VERSION} x {words.WIDTH}, sketch-{VERSION} of {SLOTS} x 16 bits"
-
-SLICE_ROWS = 1024
-"""Rows that a thread takes at once."""
 
 _EMPTY = np.uint32(0xFFFFFFFF)
 _LOW, _S2, _S30, _S32, _S34 = np.uint64(0xFFFFFFFF), np.uint64(2), np.uint64(30), np.uint64(32), np.uint64(34)
@@ -75,6 +73,10 @@ def _signatures(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, out: Any,
                     out[row, slot] = np.uint16(slots[slot] & np.uint32(0xFFFF))
 
 
+def _into(offsets: Any, data: Any, valid: Any, out: Any, tokens: Any, lo: int, hi: int) -> None:
+    _signatures(offsets, data, valid, lo, hi, out, tokens)
+
+
 def signatures(texts: pl.Series, *, threads: int = 1) -> tuple[pl.Series, pl.Series]:
     """For each text its signature (binary, 256 bytes) and how many tokens it has (unsigned 32-bit).
 
@@ -85,17 +87,7 @@ def signatures(texts: pl.Series, *, threads: int = 1) -> tuple[pl.Series, pl.Ser
     for offsets, data, valid in buffers(texts):
         rows = len(valid)
         out, tokens = np.zeros((rows, SLOTS), np.uint16), np.zeros(rows, np.uint32)
-        slices = [(lo, min(lo + SLICE_ROWS, rows)) for lo in range(0, rows, SLICE_ROWS)]
-        if threads > 1 and len(slices) > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                list(
-                    pool.map(
-                        lambda cut, to=(offsets, data, valid), into=(out, tokens): _signatures(*to, *cut, *into), slices
-                    )
-                )
-        else:
-            for cut in slices:
-                _signatures(offsets, data, valid, *cut, out, tokens)
+        sliced(rows, partial(_into, offsets, data, valid, out, tokens), threads)
         found.append(pl.Series(values=_binary(out, tokens > 0), dtype=pl.Binary))
         counts.append(pl.Series(values=pa.array(tokens, mask=~valid), dtype=pl.UInt32))
     return pl.concat(found).alias(texts.name), pl.concat(counts).alias("tokens")

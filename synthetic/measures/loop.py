@@ -25,5 +25,5 @@ def loop(traces: pl.LazyFrame) -> pl.LazyFrame:
 def _looped(texts: pl.Series) -> pl.Series:
     from synthetic.alike.loops import loops  # numba takes half a second
 
-    tokens, repeats, run = loops(texts)
+    tokens, repeats, run = loops(texts, threads=pl.thread_pool_size())
     return pl.DataFrame({"loop_tokens": tokens, "loop_repeats": repeats, "loop_run": run}).to_struct(texts.name)

@@ -55,11 +55,10 @@ def candidates(
 
 @rule(
     *("problem_id", "messages", "num_prompt_messages", "minhash", "verdict", "ok", "is_truncated", "step"),
-    *("loop_tokens", "loop_repeats", "loop_run"),
     groups=candidates,
     never_empties=("problem_id", "verdict", "source"),
     compiles=True,
-    version=1,
+    version=2,
 )
 def near_unique(
     traces: pl.LazyFrame,
@@ -90,12 +89,10 @@ def near_unique(
     from synthetic.alike.sketch import matrix
 
     del scope, bands, band_slots, may_empty  # for the grouping, and for whoever runs the rule
-    looped = (pl.col("loop_tokens") >= unlooped.TOKENS) & (pl.col("loop_repeats") >= unlooped.REPEATS)
-    looped |= pl.col("loop_run") >= unlooped.RUN
     preference = [
         pl.col("verdict").ne_missing("correct"),
         ~pl.col("ok") | pl.col("is_truncated").fill_null(False),
-        looped.fill_null(False),
+        pl.col("text").map_batches(_looped, return_dtype=pl.Boolean),  # of these few rows alone, not of a whole shard
         pl.col("far"),
         pl.col("step"),
         pl.col("row_id"),
@@ -106,7 +103,13 @@ def near_unique(
         empty = {"row_id": pl.String, "reason": pl.String, "flag": pl.Boolean}
         return pl.LazyFrame(schema=empty)
     groups = rows["group"].rle_id().cast(pl.Int64).to_numpy()
-    star = keepers(sets(rows["text"]), groups, matrix(rows["minhash"])[0], alike=alike, contained=contained)
+    star = keepers(
+        sets(rows["text"], threads=pl.thread_pool_size()),
+        groups,
+        matrix(rows["minhash"])[0],
+        alike=alike,
+        contained=contained,
+    )
     ids, dropped = rows["row_id"], star.keeper >= 0
     told = pl.DataFrame(
         {
@@ -121,6 +124,15 @@ def near_unique(
     like = pl.format("like {} (Jaccard {}, containment {})", "keeper", _digits("jaccard"), _digits("containment"))
     reason = pl.when("dropped").then(like).otherwise(pl.lit("not compared with all of its many candidates"))
     return told.filter(pl.col("dropped") | pl.col("cut")).select("row_id", reason=reason, flag=~pl.col("dropped"))
+
+
+def _looped(texts: pl.Series) -> pl.Series:
+    """Whether each text would be dropped by `unlooped`, as it is by default; a null text is not."""
+    from synthetic.alike.loops import loops
+
+    tokens, repeats, run = loops(texts, threads=pl.thread_pool_size())
+    found = (tokens >= unlooped.TOKENS) & (repeats >= unlooped.REPEATS) | (run >= unlooped.RUN)
+    return found.alias(texts.name)
 
 
 def _digits(column: str) -> pl.Expr:
