@@ -38,7 +38,7 @@ TEXTS, ROUNDS = 25_000, 3
 SCRATCH_BYTES_PER_TEXT = 60_000
 """Corpus and store, and what the peers write: datasets keeps several copies of the texts."""
 
-OURS = "synthetic"
+OURS, FROM_STORE = "synthetic", "synthetic, from a store"
 ROOT = Path(__file__).parent.parent
 THREADS = "OMP OPENBLAS MKL NUMBA POLARS RAYON".split()
 
@@ -107,7 +107,8 @@ def _signatures(folder: Path, peers: Path) -> dict[str, Callable[[], Round]]:
 def _drops(folder: Path, peers: Path) -> dict[str, Callable[[], Round]]:
     ours = partial(_case, folder, sys.executable, "benchmarks.near.ours", "drops")
     theirs = partial(_case, folder, peers, "benchmarks.near.peers")
-    return {OURS: ours, **{peer: partial(theirs, "drops", peer) for peer in DROPS}}
+    texts = partial(_case, folder, sys.executable, "benchmarks.near.ours", "texts")
+    return {OURS: texts, FROM_STORE: ours, **{peer: partial(theirs, "drops", peer) for peer in DROPS}}
 
 
 def _clusters(folder: Path, peers: Path) -> dict[str, Callable[[], Round]]:

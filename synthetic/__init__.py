@@ -3,6 +3,7 @@
     synthetic.capture(RUN, into=STORE)        logs to facts
     synthetic.scan(STORE)                     facts as a polars LazyFrame
     synthetic.dedupe(STORE)                   what the rules against copies would drop, pair by pair
+    synthetic.near_duplicates(FRAME)          the same for the texts of any polars frame
     synthetic.release(STORE, to=DIR)          facts to a dataset release
     synthetic.check(DIR)                      does every byte, count and claim of it hold?
     synthetic.push(DIR, "org/name")           the release to the Hub
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from synthetic.alike.near import near_duplicates as near_duplicates
     from synthetic.capture import capture as capture
     from synthetic.captured import Captured as Captured
     from synthetic.check import check as check
@@ -41,6 +43,7 @@ _HOMES = {
     "SyntheticError": "errors",
     "release": "release",
     "measure": "stage",
+    "near_duplicates": "alike.near",
     "rule": "stage",
     "scan": "store",
     "tokens": "store",

@@ -1,8 +1,10 @@
 """What we do to the same texts, run as the peers are.
 
-    python -m benchmarks.near.ours signatures|tokens|drops|compile|clusters|floor CORPUS OUT
+    python -m benchmarks.near.ours signatures|tokens|texts|drops|compile|clusters|floor CORPUS OUT
 
 `signatures` and `tokens` take texts that are in memory, on one thread: the measure's kernel, and only its tokeniser.
+`texts` goes from the Parquet files to the ids of the rows to drop, as the peers' scripts do, by
+`synthetic.near_duplicates` within problem, verdict and answer, which are columns there.
 `drops` goes from the store to the ids of the rows that `near_unique` drops, on all cores and without a cache: snapshot,
 measures, grouping, exact comparison. `compile` is the first call of every kernel in an empty cache, `clusters` and
 `floor` join the rows of `ROWS` × `BANDS` random keys. Imports, and the loading of kernels that are compiled already,
@@ -20,6 +22,7 @@ import msgspec
 import polars as pl
 
 from benchmarks.measure import forget_peak, measured
+from synthetic import near_duplicates
 
 RULE = "near_unique"
 
@@ -98,6 +101,16 @@ def _drops(store: Path, dropped: list[str]) -> Callable[[], int]:
     return work
 
 
+def _from_texts(texts: Path, dropped: list[str]) -> Callable[[], int]:
+    def work() -> int:
+        rows = pl.scan_parquet(texts / "*.parquet")
+        found = near_duplicates(rows, within=["problem", "right", "answer"])
+        dropped.extend(rows.select("id").collect()["id"].gather(found["row"]))
+        return len(dropped)
+
+    return work
+
+
 def _small(corpus: Path) -> Path:
     """A store of a few rows, which needs every kernel."""
     from benchmarks.near.stored import commit
@@ -116,7 +129,7 @@ KEYS: dict[str, Callable[[], Callable[[], int]]] = {"clusters": _clusters, "floo
 def main() -> None:
     """Run one case and print its `Cost`; of signatures, `log_bytes` is the size of the texts."""
     parser = argparse.ArgumentParser(description="Run one of our cases.")
-    parser.add_argument("case", choices=(*TEXTS, *KEYS, "compile", "drops"))
+    parser.add_argument("case", choices=(*TEXTS, *KEYS, "compile", "texts", "drops"))
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
@@ -129,8 +142,12 @@ def main() -> None:
     elif given.case == "compile":  # into an empty cache, which the caller names by NUMBA_CACHE_DIR
         cost = measured(_drops(_small(given.corpus), dropped))
     else:
-        _drops(_small(given.corpus), [])()
-        cost = measured(_drops(given.corpus / "store", dropped))
+        if given.case == "texts":
+            near_duplicates(pl.DataFrame({"text": [f"one of {n} texts" for n in (1, 1, 2)]}))  # loads the kernels
+            cost = measured(_from_texts(given.corpus / "texts", dropped))
+        else:
+            _drops(_small(given.corpus), [])()
+            cost = measured(_drops(given.corpus / "store", dropped))
         given.out.write_text(json.dumps(sorted(dropped)), "utf-8")
     print(msgspec.json.encode(cost).decode())
 

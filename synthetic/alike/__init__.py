@@ -6,6 +6,7 @@
     bands     which rows may be alike, among millions, and the groups that they make
     eight     eight bytes of a text at once
     slices    rows of a chunk on several threads
+    near      the near-duplicates of a frame, in one call
     sets      how alike two texts are, exactly
 
 Nothing here knows files or columns of the record but `text`. Kernels hold no Python objects and release the GIL; they

@@ -1,6 +1,5 @@
 """Where texts repeat themselves."""
 
-from functools import partial
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -9,7 +8,7 @@ import polars as pl
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
 from synthetic.alike.slices import sliced
-from synthetic.alike.words import WIDTH, buffers, longest, shingles
+from synthetic.alike.words import WIDTH, longest, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -80,11 +79,10 @@ def _run(data: Any, start: Any, end: Any) -> Any:
 
 
 @compiled
-def _loops(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, tokens: Any, repeats: Any, runs: Any) -> Any:
-    """What repeats itself in rows `lo` to `hi`."""
-    scratch = np.empty(longest(offsets[lo : hi + 1]) + 1, np.uint64)
+def _loops(offsets: Any, data: Any, valid: Any, tokens: Any, repeats: Any, runs: Any) -> Any:
+    scratch = np.empty(longest(offsets) + 1, np.uint64)
     z = np.zeros(TAIL + 1, np.int64)
-    for row in range(lo, hi):
+    for row in range(len(valid)):
         if valid[row]:
             made = shingles(data, offsets[row], offsets[row + 1], scratch)[0]
             # The last token may have been cut in the middle: then the last shingle is like no other.
@@ -95,18 +93,16 @@ def _loops(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, tokens: Any, r
             runs[row] = _run(data, offsets[row], offsets[row + 1])
 
 
-def _into(offsets: Any, data: Any, valid: Any, own: Any, lo: int, hi: int) -> None:
-    _loops(offsets, data, valid, lo, hi, *own)
+def _looped(offsets: Any, data: Any, valid: Any) -> tuple[Any, Any, Any]:
+    rows = len(valid)
+    own = np.zeros(rows, np.int64), np.zeros(rows, np.float64), np.zeros(rows, np.int64)
+    _loops(offsets, data, valid, *own)
+    return own
 
 
 def loops(texts: pl.Series, *, threads: int = 1) -> tuple[pl.Series, pl.Series, pl.Series]:
     """Tokens and repetitions of the loop at each text's end, and bytes of its longest run; 0 for none and for null."""
-    found: list[list[Any]] = [[], [], []]
-    for offsets, data, valid in buffers(texts):
-        rows = len(valid)
-        own = np.zeros(rows, np.int64), np.zeros(rows, np.float64), np.zeros(rows, np.int64)
-        sliced(rows, partial(_into, offsets, data, valid, own), threads)
-        for kept, values in zip(found, own, strict=True):
-            kept.append(values)
-    tokens, repeats, runs = (np.concatenate(parts) if parts else np.zeros(0) for parts in found)
-    return pl.Series(tokens, dtype=pl.Int64), pl.Series(repeats, dtype=pl.Float64), pl.Series(runs, dtype=pl.Int64)
+    found = sliced(texts, _looped, threads)
+    empty = np.zeros(0, np.int64), np.zeros(0, np.float64), np.zeros(0, np.int64)
+    tokens, repeats, runs = (np.concatenate(parts) for parts in zip(empty, *found, strict=True))
+    return pl.Series(tokens), pl.Series(repeats), pl.Series(runs)

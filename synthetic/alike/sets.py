@@ -8,7 +8,6 @@ is only alike to another dropped one.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -18,7 +17,7 @@ from synthetic.alike import words
 from synthetic.alike.eight import compiled
 from synthetic.alike.sketch import SLOTS
 from synthetic.alike.slices import sliced
-from synthetic.alike.words import buffers, shingles
+from synthetic.alike.words import shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -39,13 +38,13 @@ class Sets:
 
 
 @compiled
-def _shingled(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, out: Any, ends: Any) -> Any:
-    """Write the shingles of rows `lo` to `hi` to `out`, and to `ends` where each row's end."""
+def _shingled(offsets: Any, data: Any, valid: Any, out: Any, ends: Any) -> Any:
+    """Write the shingles of all rows to `out`, and to `ends` where each row's end."""
     total = 0
-    for row in range(lo, hi):
+    for row in range(len(valid)):
         if valid[row]:
             total += shingles(data, offsets[row], offsets[row + 1], out[total:])[0]
-        ends[row - lo] = total
+        ends[row] = total
 
 
 @compiled
@@ -63,24 +62,22 @@ def _distinct(ordered: Any, ends: Any, sizes: Any) -> Any:
     return total
 
 
-def _sets(offsets: Any, data: Any, valid: Any, lo: int, hi: int) -> tuple[Any, Any]:
-    """How many distinct shingles rows `lo` to `hi` have, and these, sorted row by row."""
+def _sets(offsets: Any, data: Any, valid: Any) -> tuple[Any, Any]:
+    """How many distinct shingles each row has, and these, sorted row by row."""
     # Untouched pages cost nothing: there are at most as many shingles as bytes, and room for one more.
-    out, ends = np.empty(int(offsets[hi] - offsets[lo]) + 1, np.uint64), np.zeros(hi - lo, np.int64)
-    _shingled(offsets, data, valid, lo, hi, out, ends)
+    out, ends = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64), np.zeros(len(valid), np.int64)
+    _shingled(offsets, data, valid, out, ends)
     begin = 0
     for end in ends.tolist():  # numpy's own sort is several times as fast as one that numba compiles
         out[begin:end].sort()
         begin = end
-    sizes = np.zeros(hi - lo, np.int64)
+    sizes = np.zeros(len(valid), np.int64)
     return sizes, out[: _distinct(out, ends, sizes)].copy()
 
 
 def sets(texts: pl.Series, *, threads: int = 1) -> Sets:
     """The shingle sets of texts; empty where a text is null or has no token. 8 bytes for each distinct shingle."""
-    found = []
-    for offsets, data, valid in buffers(texts):
-        found += sliced(len(valid), partial(_sets, offsets, data, valid), threads)
+    found = sliced(texts, _sets, threads)
     sizes = np.concatenate([own for own, _ in found]) if found else np.zeros(0, np.int64)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     return Sets(starts, np.concatenate([hashes for _, hashes in found]) if found else np.zeros(0, np.uint64))

@@ -11,7 +11,6 @@ where it is the same.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -21,7 +20,7 @@ import pyarrow as pa
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
 from synthetic.alike.slices import sliced
-from synthetic.alike.words import P1, P2, buffers, longest, mix, shingles
+from synthetic.alike.words import P1, P2, longest, mix, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -59,11 +58,10 @@ def _sketch(hashes: Any, made: Any, slots: Any) -> Any:
 
 
 @compiled
-def _signatures(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, out: Any, tokens: Any) -> Any:
-    """Signatures and numbers of tokens of rows `lo` to `hi`."""
-    scratch = np.empty(longest(offsets[lo : hi + 1]) + 1, np.uint64)
+def _signatures(offsets: Any, data: Any, valid: Any, out: Any, tokens: Any) -> Any:
+    scratch = np.empty(longest(offsets) + 1, np.uint64)
     slots = np.empty(SLOTS, np.uint32)
-    for row in range(lo, hi):
+    for row in range(len(valid)):
         tokens[row] = 0
         if valid[row]:
             made, tokens[row] = shingles(data, offsets[row], offsets[row + 1], scratch)
@@ -73,8 +71,11 @@ def _signatures(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any, out: Any,
                     out[row, slot] = np.uint16(slots[slot] & np.uint32(0xFFFF))
 
 
-def _into(offsets: Any, data: Any, valid: Any, out: Any, tokens: Any, lo: int, hi: int) -> None:
-    _signatures(offsets, data, valid, lo, hi, out, tokens)
+def _signed(offsets: Any, data: Any, valid: Any) -> tuple[pl.Series, pl.Series]:
+    out, tokens = np.zeros((len(valid), SLOTS), np.uint16), np.zeros(len(valid), np.uint32)
+    _signatures(offsets, data, valid, out, tokens)
+    signed = pl.Series(values=_binary(out, tokens > 0), dtype=pl.Binary)
+    return signed, pl.Series(values=pa.array(tokens, mask=~valid), dtype=pl.UInt32)
 
 
 def signatures(texts: pl.Series, *, threads: int = 1) -> tuple[pl.Series, pl.Series]:
@@ -83,14 +84,8 @@ def signatures(texts: pl.Series, *, threads: int = 1) -> tuple[pl.Series, pl.Ser
     Null where a text is null or has no token; the number of a null text is null. Memory beside the result: 8 bytes for
     each byte of a thread's longest text, of which only as many are touched as it has shingles.
     """
-    found, counts = [], []
-    for offsets, data, valid in buffers(texts):
-        rows = len(valid)
-        out, tokens = np.zeros((rows, SLOTS), np.uint16), np.zeros(rows, np.uint32)
-        sliced(rows, partial(_into, offsets, data, valid, out, tokens), threads)
-        found.append(pl.Series(values=_binary(out, tokens > 0), dtype=pl.Binary))
-        counts.append(pl.Series(values=pa.array(tokens, mask=~valid), dtype=pl.UInt32))
-    return pl.concat(found).alias(texts.name), pl.concat(counts).alias("tokens")
+    found = [(pl.Series(dtype=pl.Binary), pl.Series(dtype=pl.UInt32)), *sliced(texts, _signed, threads)]
+    return pl.concat([one for one, _ in found]).alias(texts.name), pl.concat([n for _, n in found]).alias("tokens")
 
 
 def _binary(values: Any, there: Any) -> pa.Array:
