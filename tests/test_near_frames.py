@@ -27,7 +27,8 @@ def edited(whole, places):
 
 def brute(rows, alike=0.8, contained=0.95):
     """The same by plain sets: every row against all earlier ones that stay."""
-    kept, found = [], []
+    kept: list[tuple[int, set[int], object]] = []
+    found: list[tuple[int, int, float, float]] = []
     for number, (one, within) in enumerate(rows):
         own = set(shingles(one)) if one else set()
         best = None
