@@ -12,12 +12,12 @@ from pathlib import Path
 import polars as pl
 
 from synthetic.errors import RecipeError, UnreadableLog
-from synthetic.fetch import local
+from synthetic.fetch import local, pinned
 from synthetic.record import canonical_json, digest
 from synthetic.resources import folder
 
 KEYS = {
-    "path": "a file (JSON lines, JSON, CSV, Parquet), a folder of such files, or org/name@revision on the Hub",
+    "path": "a file (JSON lines, JSON, CSV, Parquet), a folder of such files, or org/name@<commit> on the Hub",
     "question": "the column of what is asked",
     "answer": "the column of the solution, where there is one",
     "id": "the column that names an item; without one it is the number of its row",
@@ -45,7 +45,8 @@ def common() -> dict[str, dict[str, str]]:
 def read(name: str, said: Mapping[str, str]) -> pl.DataFrame:
     """The items of a set: the columns of `ITEMS`; items without a question are left out.
 
-    Raises `RecipeError` for a column that is not there, `UnreadableLog` for files that cannot be read or hold nothing.
+    Raises `RecipeError` for a column that is not there and a revision that is no commit, `UnreadableLog` for files that
+    cannot be read or hold nothing, `HubFailed`.
     """
     known = {key: value for key, value in common().get(name, {}).items() if key != "repo"} | dict(said)
     where = f'[evaluation."{name}"]'
@@ -57,7 +58,7 @@ def read(name: str, said: Mapping[str, str]) -> pl.DataFrame:
         raise RecipeError(f"{where}: says no path", hint=hint)
     if "question" not in known:
         raise RecipeError(f"{where}: names no column for the question", hint='question = "problem"')
-    path = local(known["path"], [f"*{suffix}" for suffix in READERS])
+    path = local(pinned(known["path"], f"{where}, path"), [f"*{suffix}" for suffix in READERS])
     found = [_items(name, file, known, where) for file in _files(path, where)]
     items = pl.concat(found).with_columns(pl.coalesce("item", pl.int_range(pl.len()).cast(pl.String)).alias("item"))
     items = items.filter(pl.col("question").str.strip_chars().str.len_bytes() > 0)

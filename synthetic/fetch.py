@@ -1,7 +1,7 @@
 """Where a name points: a folder or file here, or a dataset on the Hub at a revision, brought into the Hub's own cache.
 
     my-release                     as it is
-    org/name@v1.0.0                the tag; org/name@<commit> and org/name@<branch> too
+    org/name@v1.0.0                the tag; org/name@<commit> and org/name@<branch> too (in recipes commits alone)
 
 Only what is asked for is downloaded, once: a revision that is in the cache is read from there, also without a network
 where the revision is a whole commit. Only this module and `hub` use the network.
@@ -11,9 +11,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from synthetic.errors import HubFailed
+from synthetic.errors import HubFailed, RecipeError
 
 _ON_THE_HUB = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)@([\w./-]+)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -57,6 +58,20 @@ def local(name: str | Path, patterns: Sequence[str] | None = None) -> Path:
         if shown:
             enable_progress_bars()
     return Path(there)
+
+
+def pinned(name: str, where: str) -> str:
+    """The name, for a recipe: of a dataset on the Hub only at a whole commit, which nobody can move.
+
+    Raises `RecipeError` that names the commit at which the revision stands now, or `HubFailed`.
+    """
+    match = _ON_THE_HUB.fullmatch(name)
+    if Path(name).exists() or match is None or _COMMIT.fullmatch(match[2]):
+        return name
+    commit = local(name, []).name
+    raise RecipeError(
+        f"{where}: '{name}' can become another one; a recipe names a whole commit", hint=f'"{match[1]}@{commit}"'
+    )
 
 
 def without_revision(name: str | Path) -> str | None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from synthetic import evaluations, manifest
 from synthetic.errors import BrokenRelease, RecipeError
-from synthetic.fetch import local, without_revision
+from synthetic.fetch import local, pinned, without_revision
 from synthetic.formats.tokenizer import decoder
 from synthetic.manifest import INDEX
 from synthetic.recipe import Recipe
@@ -36,11 +36,14 @@ Opener: TypeAlias = Callable[[Mapping[str, Any], Recipe], Reference]
 
 
 def published(settings: Mapping[str, Any], recipe: Recipe) -> Reference:
-    """The index of the release `of`: a folder, or `org/name@revision`. Raises `BrokenRelease`, `HubFailed`."""
+    """The index of the release `of`: a folder, or `org/name@<commit>`.
+
+    Raises `BrokenRelease`, `HubFailed`, `RecipeError` for a tag or a branch.
+    """
     del recipe
     if name := without_revision(settings["of"]):
-        raise BrokenRelease(f"{name}: there is no such folder", hint=f"a release on the Hub: {name}@v1.0.0")
-    folder = local(settings["of"], ["release/manifest.json", INDEX])
+        raise BrokenRelease(f"{name}: there is no such folder", hint=f"a release on the Hub: {name}@<commit>")
+    folder = local(pinned(settings["of"], "unpublished, of"), ["release/manifest.json", INDEX])
     made = manifest.read(folder)
     held = {file.path: file.sha256 for file in made.files}
     if INDEX not in held:

@@ -119,6 +119,51 @@ def test_an_item_in_what_the_model_wrote_is_marked():
 # ---- what stays
 
 
+ANSWER = (
+    "Seventeen goats eat 51 kg and 23 sheep eat 46 kg, so 97 kg go in a day; 4850 / 97 = 50 days of eating, and with"
+    " every tenth day left out the hay lasts for 55 days."
+)
+
+
+def with_answer(answer):
+    return items().with_columns(answer=pl.when(pl.col("item") == "farm").then(pl.lit(answer)))
+
+
+def test_an_answer_that_is_quoted_is_marked_apart_from_its_question():
+    found = seen("How long does it last?", wrote=f"Let me see. {ANSWER} Done.", known=with_answer(ANSWER))
+    reason, flag = found["a"]
+    assert reason.startswith("item farm of mine: 1.00 of its answer in the completion: ")
+    assert "4850 / 97 = 50 days of eating" in reason
+    assert flag
+
+
+def test_a_short_answer_says_nothing():
+    assert (
+        seen("How long does it last?", wrote="It lasts for 55 days.", known=with_answer("It lasts for 55 days.")) == {}
+    )
+
+
+def test_a_prompt_counts_before_an_answer_and_half_an_answer_is_none():
+    both = seen(FARM, wrote=ANSWER, known=with_answer(ANSWER))
+    assert both["a"][0].startswith("item farm of mine: 1.00 of it in the prompt")
+    half = " ".join(ANSWER.split()[:18])
+    assert seen("How long?", wrote=half, known=with_answer(ANSWER)) == {}
+
+
+def test_a_release_counts_quoted_answers(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"problem": FARM, "solution": ANSWER}), "utf-8")
+    rows = [attempt(n, 0, messages=[said("user", f"Problem {n}?"), said("assistant", text)]) for n, text in
+            enumerate((ANSWER, "Fifty-five."))]  # fmt: skip
+    recipe = recipe_with(file, answer="solution")
+    done = synthetic.release(store(tmp_path / "s", rows), to=tmp_path / "r", recipe=recipe)
+    assert done.numbers["evaluations"] == [
+        {"set": "mine", "items": 1, "removed": 0, "flagged": 1, "quoted_answers": 1, "quoting_rows": 1}
+    ]
+    assert "| `mine` | 1 | 1 | 0 | 1 | 1 | 1 |" in (tmp_path / "r/README.md").read_text("utf-8")
+    assert synthetic.check(tmp_path / "r").problems == []
+
+
 def test_stock_phrases_and_boilerplate_of_a_set_count_nothing():
     assert seen("The area of the triangle" + STOCK, "The length of the median of ABC" + STOCK) == {}
     rules = "Answer the following question with the number of the right choice and nothing else than that number. "
@@ -217,11 +262,12 @@ def test_the_common_sets_name_a_repository_and_a_question():
 # ---- in a release
 
 
-def recipe_with(path):
+def recipe_with(path, answer=None):
     text = f"""
     [evaluation.mine]
     path = '{path}'
     question = "problem"
+    {f"answer = '{answer}'" if answer else ""}
     [sft_verified]
     keep = [{{ rule = "verified" }}, {{ rule = "unseen", sets = ["mine"] }}]
     [sft_unverified]
@@ -242,9 +288,11 @@ def test_a_release_removes_marks_counts_and_holds(tmp_path):
     assert parse(recipe.toml(), where="again", name="r").evaluations == recipe.evaluations
     done = synthetic.release(store(tmp_path / "s", rows), to=tmp_path / "r", recipe=recipe)
     assert config_rows(tmp_path / "r").select("row_id").to_series().sort().to_list() == ["p1-0/0", "p2-0/0"]
-    assert done.numbers["evaluations"] == [{"set": "mine", "items": 1, "removed": 1, "flagged": 1}]
+    assert done.numbers["evaluations"] == [
+        {"set": "mine", "items": 1, "removed": 1, "flagged": 1, "quoted_answers": 0, "quoting_rows": 0}
+    ]
     card = (tmp_path / "r/README.md").read_text("utf-8")
-    assert "| `mine` | 5 | 1 | 1 | 1 |" in card
+    assert "| `mine` | 5 | 1 | 1 | 1 | 0 | 0 |" in card
     assert "paraphrases and translations" in card
     assert synthetic.check(tmp_path / "r").problems == []
     file.write_text(json.dumps({"problem": FARM}), "utf-8")

@@ -35,17 +35,21 @@ RATIO = 95
 
 EXCERPT = 160
 
+ANSWER = "answer"
+_PLACES = {"prompt": "it in the prompt", "completion": "it in the completion", ANSWER: "its answer in the completion"}
 
-@rule("prompt", "messages", "num_prompt_messages", against="evaluations", compiles=True, version=1)
+
+@rule("prompt", "messages", "num_prompt_messages", against="evaluations", compiles=True, version=2)
 def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: float = 0.8) -> pl.LazyFrame:
     """Keep rows whose prompt does not hold an item of evaluation sets; what only looks like it is marked.
 
     Dropped: `held` of the item's words stand in the prompt (containment of 5-token shingles, each weighed by how few
     items have it), all of them for an item of at most 20 tokens; one of fewer than 8 must be at least a third of the
     prompt. Marked: half of an item, or 13 tokens of it in a row, in the prompt; a prompt that is an item of more than
-    20 tokens but for a twentieth of its letters; or `held` of an item in what the model wrote. Shingles of 3 items and
-    more than 2 % of a set, and stock phrases, weigh nothing. A reason names item and set, the share, and what both say.
-    A null prompt holds nothing. Not found: paraphrases and translations.
+    20 tokens but for a twentieth of its letters; `held` of an item in what the model wrote; or, apart, `held` of an
+    item's answer of more than 20 tokens there: whoever solves a like problem writes a shorter one too. Shingles of 3
+    items and more than 2 % of a set, and stock phrases, weigh nothing. A reason names item and set, the share, and what
+    both say. A null prompt holds nothing. Not found: paraphrases and translations.
     Method: weighted n-gram containment as in allenai/decon (2025); 13-grams as in GPT-3 (Brown et al., 2020).
     """
     from synthetic.alike import contained
@@ -56,6 +60,7 @@ def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: 
     known = known.filter(pl.col("set").is_in(sets)).sort("set", "item", "question")
     most = known.select(pl.max_horizontal(pl.lit(2.0), 0.02 * pl.len().over("set"))).to_series().to_numpy()
     index = contained.known(known["question"], pl.Series(STOCK), most)
+    answers = contained.known(known["answer"].fill_null(""), pl.Series(STOCK), most)
     rows = traces.select("row_id", "prompt", written().alias("text")).collect()
     lengths = pl.Series(index.tokens)
     found = []
@@ -77,17 +82,24 @@ def unseen(traces: pl.LazyFrame, items: pl.LazyFrame, *, sets: list[str], held: 
             if place == "completion"
             else judged.filter(pl.col("whole") | pl.col("doubtful"))
         )
-    # Of what a prompt and a completion show, the prompt counts.
+    quoted = contained.look(answers, rows["text"]).with_columns(rows["row_id"], text=rows["text"])
+    quoted = quoted.filter(pl.col("best") >= 0, pl.col("share") >= held)
+    size = pl.Series("size", pl.Series(answers.tokens).gather(quoted["best"]))
+    quoted = quoted.with_columns(
+        size, near=pl.lit(False), whole=pl.lit(True), doubtful=pl.lit(True), where=pl.lit(ANSWER)
+    )
+    found.append(quoted.filter(pl.col("size") > SHORT).select(found[0].columns))
+    # Of what several places show, the first counts: the prompt, the completion, an answer in it.
     hits = pl.concat(found).unique("row_id", keep="first", maintain_order=True)
     names = known.select(pl.format("item {} of {}", "item", "set")).to_series().gather(hits["best"])
-    questions = known["question"].gather(hits["best"])
+    items_said = known.select("question", "answer")[hits["best"]]
     told = [
-        f'{name}: {share:.2f} of it in the {where}: "{_passage(question, text)}"'
-        for name, share, where, question, text in zip(
-            names, hits["share"], hits["where"], questions, hits["text"], strict=True
+        f'{name}: {share:.2f} of {_PLACES[where]}: "{_passage(answer if where == ANSWER else question, text)}"'
+        for name, share, where, question, answer, text in zip(
+            names, hits["share"], hits["where"], *items_said, hits["text"], strict=True
         )
     ]
-    flag = ~hits["whole"] | (hits["where"] == "completion")
+    flag = ~hits["whole"] | (hits["where"] != "prompt")
     given = {"row_id": hits["row_id"], "reason": pl.Series(told, dtype=pl.String), "flag": flag}
     return pl.LazyFrame(given, schema={"row_id": pl.String, "reason": pl.String, "flag": pl.Boolean})
 

@@ -42,8 +42,8 @@ A_SEED = r'"seed":-?\d+,|,?"seed":-?\d+'
 AN_ID = r"\S*\w{8,}\S*/\d+|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-# What `unseen` says of an item: `item 17 of math-500: 0.93 of it in the prompt: "…"`.
-AN_ITEM = r"(?s)^item (.*) of ([A-Za-z0-9._-]+): [01]\.\d\d of it in the (?:prompt|completion): "
+# What `unseen` says of an item: `item 17 of math-500: 0.93 of it in the prompt: "…"`, or `… of its answer in the …`.
+AN_ITEM = r"(?s)^item (.*) of ([A-Za-z0-9._-]+): [01]\.\d\d of (it|its answer) in the (?:prompt|completion): "
 
 
 def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
@@ -160,13 +160,18 @@ def _flags(traces: pl.LazyFrame) -> dict[str, Table]:
 
 
 def _evaluations(traces: pl.LazyFrame) -> Table:
-    """For each evaluation set of which a row holds an item: items hit, rows removed and rows marked for review."""
+    """For each evaluation set of which a row holds an item: items hit, rows removed, rows marked for review; and items
+    whose answer is quoted, with their rows.
+    """
     found = []
     for column, removed in (("drops", True), ("flags", False)):
         said = traces.select("row_id", column).explode(column).drop_nulls().unnest(column)
         parts = pl.col("reason").str.extract_groups(AN_ITEM).struct
         hits = said.filter(pl.col("rule") == "unseen").select(
-            "row_id", parts.field("1").alias("item"), parts.field("2").alias("set")
+            "row_id",
+            parts.field("1").alias("item"),
+            parts.field("2").alias("set"),
+            quoted=parts.field("3") == "its answer",
         )
         found.append(hits.with_columns(removed=pl.lit(removed)))
     hits = pl.concat(found).unique()
@@ -174,6 +179,8 @@ def _evaluations(traces: pl.LazyFrame) -> Table:
         items=pl.col("item").n_unique(),
         removed=pl.col("row_id").filter("removed").n_unique(),
         flagged=pl.col("row_id").filter(~pl.col("removed")).n_unique(),
+        quoted_answers=pl.col("item").filter("quoted").n_unique(),
+        quoting_rows=pl.col("row_id").filter("quoted").n_unique(),
     )
     return collected(counted, "set").to_dicts()
 

@@ -32,17 +32,34 @@ def test_a_release_on_the_hub_is_shown_counted_and_checked_by_its_name(push, ask
     assert offline.stdout == shown.stdout, "from the cache"
 
 
-def test_a_release_leaves_out_what_one_on_the_hub_has(push, ask, small, tmp_path):
-    push(small)
+@pytest.fixture
+def next_release(ask, tmp_path):
+    """Release two rows by a recipe that compares them with a release on the Hub."""
     facts = store(tmp_path / "s", [attempt(1, 0), attempt(1, 9)])
     recipe = tmp_path / "r.toml"
-    rule = f'{{ rule = "unpublished", of = "{REPO}@v1.0.0" }}'
-    recipe.write_text(
-        f'name = "next"\nsft_verified.keep = [{{ rule = "verified" }}, {rule}]\n'
-        'sft_unverified.keep = [{ rule = "finished" }, { rule = "undecided" }]\n',
-        "utf-8",
-    )
-    done = ask("release", facts, "--to", tmp_path / "next", "--recipe", recipe)
+
+    def made(revision):
+        rule = f'{{ rule = "unpublished", of = "{REPO}@{revision}" }}'
+        recipe.write_text(f'name = "next"\nsft_verified.keep = [{{ rule = "verified" }}, {rule}]\n', "utf-8")
+        return ask("release", facts, "--to", tmp_path / "next", "--recipe", recipe)
+
+    return made
+
+
+def test_a_recipe_names_a_commit_and_is_told_which(hub, push, small, next_release, tmp_path):
+    push(small)
+    commit = hub.repos[REPO].tags["v1.0.0"]
+    for revision in ("v1.0.0", "main"):
+        refused = next_release(revision)
+        assert refused.returncode == 1
+        assert f"unpublished, of: '{REPO}@{revision}' can become another one" in " ".join(refused.stderr.split())
+        assert f'"{REPO}@{commit}"' in refused.stderr.replace("\n", "").replace(" ", "")
+    assert not (tmp_path / "next").exists()
+
+
+def test_a_release_leaves_out_what_one_on_the_hub_has(hub, push, small, next_release, tmp_path):
+    push(small)
+    done = next_release(hub.repos[REPO].tags["v1.0.0"])
     assert done.returncode == 0, done.stderr
     assert config_rows(tmp_path / "next")["row_id"].to_list() == ["p1-9/0"]
     cached = [path.name for path in (tmp_path / "home").rglob("*.parquet")]
