@@ -5,7 +5,7 @@ the columns. Sets are small and read whole.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -59,7 +59,8 @@ def read(name: str, said: Mapping[str, str]) -> pl.DataFrame:
     if "question" not in known:
         raise RecipeError(f"{where}: names no column for the question", hint='question = "problem"')
     path = local(pinned(known["path"], f"{where}, path"), [f"*{suffix}" for suffix in READERS])
-    found = [_items(name, file, known, where) for file in _files(path, where)]
+    maybe = known.keys() - said.keys() - {"question"}
+    found = [_items(name, file, known, maybe, where) for file in _files(path, where)]
     items = pl.concat(found).with_columns(pl.coalesce("item", pl.int_range(pl.len()).cast(pl.String)).alias("item"))
     items = items.filter(pl.col("question").str.strip_chars().str.len_bytes() > 0)
     if items.is_empty():
@@ -79,7 +80,8 @@ def _files(path: Path, where: str) -> list[Path]:
     return found
 
 
-def _items(name: str, file: Path, said: Mapping[str, str], where: str) -> pl.DataFrame:
+def _items(name: str, file: Path, said: Mapping[str, str], maybe: Set[str], where: str) -> pl.DataFrame:
+    """The items of one file; a column of `maybe`, which only we say that there is, may be missing."""
     try:
         rows = READERS[file.suffix.lower()](file)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -88,7 +90,7 @@ def _items(name: str, file: Path, said: Mapping[str, str], where: str) -> pl.Dat
     for key in ("id", "question", "answer"):
         out = "item" if key == "id" else key
         column = said.get(key)
-        if column is None:
+        if column is None or (key in maybe and column not in rows.columns):
             columns.append(pl.lit(None, pl.String).alias(out))
             continue
         if column not in rows.columns:

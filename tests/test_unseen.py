@@ -227,6 +227,9 @@ def test_sets_are_read_from_every_kind_of_file(tmp_path):
         said_of = {"path": str(tmp_path / f"a.{kind}"), "question": "problem", "answer": "answer", "id": "key"}
         assert evaluations.read("mine", said_of).rows() == [("mine", "f", FARM, "7")]
     assert evaluations.read("math-500", {"path": str(tmp_path / "a.csv"), "id": "key"}).height == 1, "columns are known"
+    wrong = {"path": str(tmp_path / "a.csv"), "id": "key", "answer": "solution"}
+    with pytest.raises(RecipeError, match="has no column 'solution'"):
+        evaluations.read("math-500", wrong)
     assert evaluations.read("mine", {"path": str(tmp_path), "question": "problem"})["item"].to_list() == [
         "0",
         "2",
