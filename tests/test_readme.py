@@ -31,7 +31,8 @@ def home(tmp_path_factory):
     shutil.copytree(RUN, folder / "outputs" / "my-run")
     (folder / "demo.txt").write_text(pictures.terminal(folder), "utf-8")
     (folder / "my.toml").write_text(blocks("docs/recipes.md", "toml")[0].text, "utf-8")
-    (folder / "my_package.py").write_text(blocks("docs/recipes.md", "python")[0].text, "utf-8")
+    (rule,) = [block for block in blocks("docs/recipes.md", "python") if "@rule" in block.text]
+    (folder / "my_package.py").write_text(rule.text, "utf-8")
     return folder
 
 
