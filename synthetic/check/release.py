@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from synthetic import manifest
 from synthetic.check.checked import Checked
 from synthetic.check.claims import check_claims
+from synthetic.check.viewer import check_viewer
 from synthetic.manifest import Config, Data, File, Manifest
 from synthetic.record import Schema, schema
 from synthetic.shard import RowHash
@@ -49,6 +50,7 @@ def check_release(path: Path, progress: Progress) -> Checked:
     done.files = 1 + len(made.files) + sum(len(config.files) for config in made.configs.values())
     _whole(made, done)
     if done.holds:
+        check_viewer(path, made, done)
         check_claims(path, made, done, progress)
     return done
 
