@@ -5,6 +5,7 @@
     synthetic.dedupe(STORE)                   what the rules against copies would drop, pair by pair
     synthetic.near_duplicates(FRAME)          the same for the texts of any polars frame
     synthetic.release(STORE, to=DIR)          facts to a dataset release
+    synthetic.compat(DIR, "synthetic-2", to=OTHER)  the release in the columns of a published table
     synthetic.check(DIR)                      does every byte, count and claim of it hold?
     synthetic.push(DIR, "org/name")           the release to the Hub
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from synthetic.capture import capture as capture
     from synthetic.captured import Captured as Captured
     from synthetic.check import check as check
+    from synthetic.compat import compat as compat
     from synthetic.dedupe import dedupe as dedupe
     from synthetic.errors import SyntheticError as SyntheticError
     from synthetic.hub import push as push
@@ -37,6 +39,7 @@ _HOMES = {
     "Captured": "captured",
     "capture": "capture",
     "check": "check",
+    "compat": "compat",
     "dedupe": "dedupe",
     "drops": "look",
     "push": "hub",

@@ -8,7 +8,7 @@ that the template does not name as missing (`known`, `named`) stops the release.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final  # Any: values of JSON
 
@@ -52,6 +52,34 @@ def render(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> s
 def changelog(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
     """CHANGELOG.md: what this version holds."""
     return _filled("changelog.md.jinja", manifest=manifest, numbers=numbers, recipe=recipe)
+
+
+def compat(
+    manifest: Manifest,
+    kind: str,
+    columns: Mapping[str, str],
+    rows: int,
+    left_out: Mapping[str, int],
+    splits: Sequence[str],
+) -> str:
+    """README.md of a table in the columns of a published one (`compat`)."""
+    from huggingface_hub import DatasetCardData
+
+    data = DatasetCardData(
+        pretty_name=f"{manifest.name} ({kind})",
+        license=manifest.license,
+        task_categories=["text-generation"],
+        size_categories=next((size for limit, size in (SIZES | BIGGER).items() if rows < limit), "n>1B"),
+        tags=["synthetic", "reasoning", "reasoning-traces", "rlvr"],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits],
+            }
+        ],
+    )
+    said = {"manifest": manifest, "kind": kind, "columns": columns, "rows": rows, "left_out": left_out}
+    return _filled("compat.md.jinja", front_matter=Markdown(data.to_yaml(line_break="\n") + "\n"), **said)
 
 
 def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:

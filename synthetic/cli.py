@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any  # Any: JSON values
 
 from synthetic.errors import SyntheticError
@@ -20,6 +21,7 @@ from synthetic.parser import parser
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from synthetic.compat import Compat
     from synthetic.stage import Progress
 
 NEWLINE = "\n"
@@ -124,11 +126,20 @@ def _release(given: argparse.Namespace) -> int:
         released = release(
             *given.stores, to=given.to, previous=previous, dry_run=given.dry_run, progress=progress, **settings
         )
-    _report(given, show.released_json(released))
+        tables = [] if given.dry_run else [_compat(given.to, kind, progress) for kind in given.compat]
+    _report(given, show.released_json(released) | {"compat": [asdict(table) for table in tables]})
     if not given.json:
         show.released(released)
+        for table in tables:
+            show.table(table)
         show.next_steps(released, *given.stores)
     return 0
+
+
+def _compat(release: str, kind: Any, progress: "Progress") -> "Compat":
+    from synthetic.compat import compat
+
+    return compat(release, kind, to=f"{release.rstrip('/')}.{kind}", progress=progress)
 
 
 def _release_settings(given: argparse.Namespace) -> dict[str, Any]:

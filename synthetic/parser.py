@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="OLD",
         help="an earlier version, also org/name@revision: files are cut alike, so that few bytes change",
     )
+    _compat(one)
     one.add_argument("--dry-run", action="store_true", help="judge every row, write nothing")
     one.add_argument("--engine", choices=["local"], default="local", help="where tasks run (default: local)")
     _recipe(one)
@@ -86,19 +87,18 @@ def parser() -> argparse.ArgumentParser:
     _near(one)
 
     about = "one trace, readable, and why it was dropped"
-    one = verb("show", about, "synthetic show my-release 3f2a…/0")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
+    one = _folder(verb("show", about, "synthetic show my-release 3f2a…/0"))
     one.add_argument(
         "row", nargs="?", metavar="ROW", help="row_id, trace_id or the beginning of one (default: the first row)"
     )
 
-    one = verb("stats", "counts, pass rates, lengths and the funnel", "synthetic stats my-store --by env_id,model")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
+    one = _folder(
+        verb("stats", "counts, pass rates, lengths and the funnel", "synthetic stats my-store --by env_id,model")
+    )
     one.add_argument("--by", default="env_id,kind", metavar="COLS", help="columns to count by (default: env_id,kind)")
 
     about = "does every byte, count and claim of a release or a store hold?"
-    one = verb("check", about, "synthetic check my-release")
-    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
+    one = _folder(verb("check", about, "synthetic check my-release"))
 
     about = "a release to the Hub: one commit, one tag, private unless you say otherwise"
     one = verb("push", about, "synthetic push my-release org/name --license apache-2.0 --dry-run")
@@ -150,6 +150,21 @@ def _runs(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument(
         "--tokenizer", metavar="FILE", help="the run's tokenizer.json, for logs that hold token ids and no text"
+    )
+
+
+def _folder(one: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    one.add_argument("folder", metavar="STORE|DIR", help="a store or a release, also org/name@revision on the Hub")
+    return one
+
+
+def _compat(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--compat",
+        action="append",
+        choices=["synthetic-2", "synthetic-2-sft", "synthetic-1"],
+        default=[],
+        help="also write DIR.NAME, in the columns of that published table (may be given again)",
     )
 
 

@@ -32,6 +32,7 @@ run
 buckets index
 card privacy
 capture release preview diff
+compat
 dedupe
 check relicense
 look

@@ -16,7 +16,7 @@ from synthetic.show.look import (
     trace,
 )
 from synthetic.show.page import lines, shown, shown_json
-from synthetic.show.release import funnel, next_steps, released, released_json, undecided, what_to_look_at
+from synthetic.show.release import funnel, next_steps, released, released_json, table, undecided, what_to_look_at
 from synthetic.show.twins import deduped, deduped_json
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "released_json",
     "shown",
     "shown_json",
+    "table",
     "trace",
     "undecided",
     "what_to_look_at",

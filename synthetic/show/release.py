@@ -10,6 +10,7 @@ from rich.text import Text
 from synthetic.show import page
 
 if TYPE_CHECKING:
+    from synthetic.compat import Compat
     from synthetic.manifest import Kept
     from synthetic.release import Released, Sample
 
@@ -26,9 +27,14 @@ def released(done: "Released") -> None:
     for config, judged in done.judged.items():
         if judged.steps:
             from synthetic.manifest import Kept
+            from synthetic.views import VIEWS
 
             steps = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps]
             funnel(config, steps, judged.kept)
+            view = VIEWS[config]
+            if not view.by_row and done.manifest and config in done.manifest.configs:
+                made = done.manifest.configs[config].rows
+                page.line(f"    of them  {made:,} {view.unit[made != 1]}", "bold")
         else:
             page.line(f"\n  {config}  everything: {page.rows(judged.kept)}")
     for sample, title in ((done.kept, "kept"), (done.dropped, "dropped")):
@@ -52,6 +58,13 @@ def funnel(config: str, steps: "Sequence[Kept]", kept: int) -> None:
     table.add_row(Text("    kept", style="bold"), Text(f"{kept:,}", style="bold"), Text(""))
     print()
     page.show_table(table)
+
+
+def table(made: "Compat") -> None:
+    """A table in the columns of a published one."""
+    page.line(f"\n  {made.kind}  {page.rows(made.rows)}  →  {made.path}")
+    for why, count in made.left_out.items():
+        page.line(f"    {count:,} left out: {why}", "yellow")
 
 
 def _sample(sample: "Sample", title: str) -> None:
