@@ -80,6 +80,8 @@ class Run(msgspec.Struct, frozen=True):
     files: int
     captured: int
     quarantined: int
+    selected: list[str] = []
+    """What its logs leave out by how it was scored, in sentences."""
 
 
 class Input(msgspec.Struct, frozen=True):

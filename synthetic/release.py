@@ -19,6 +19,7 @@ from synthetic import recipe as recipes
 from synthetic import target as targets
 from synthetic.buckets import BUCKET_BYTES, Cut, write_config
 from synthetic.errors import CannotWrite, NothingKept
+from synthetic.formats import FORMATS
 from synthetic.judged import Judged
 from synthetic.manifest import Config, File, Input, Manifest, Run
 from synthetic.recipe import Recipe
@@ -326,6 +327,7 @@ def _runs(facts: Snapshot) -> list[Run]:
             len({part.path for part in parts}),
             sum(part.captured for part in parts),
             sum(part.quarantined for part in parts),
+            sorted({s for part in parts if part.format in FORMATS and (s := FORMATS[part.format].selected)}),
         )
         for name, parts in sorted(runs.items())
     ]

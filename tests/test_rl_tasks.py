@@ -13,7 +13,7 @@ import synthetic
 from synthetic.errors import RecipeError
 from synthetic.record import digest
 from synthetic.views import VIEWS
-from tests.releases import attempt, attempts, config_rows, store
+from tests.releases import LOGS, attempt, attempts, config_rows, store
 from tests.rows import frame, said, trace
 
 VIEW = VIEWS["rl_tasks"]
@@ -204,3 +204,16 @@ def test_a_rule_about_problems_is_taken(tmp_path):
     rows = config_rows(tmp_path / "release", "rl_tasks")
     assert (rows["problem_id"].to_list(), rows["attempts"].to_list()) == ([keep], [6])
     assert synthetic.check(tmp_path / "release").problems == []
+
+
+def test_the_card_says_so_when_logs_were_filtered_before_they_were_written(tmp_path):
+    for name in ("verl/legacy", "prime_rl_a"):
+        folder = tmp_path / name
+        synthetic.capture(LOGS / name, into=folder / "s")
+        synthetic.release(folder / "s", to=folder / "r", include_eval=True)
+        card = (folder / "r" / "README.md").read_text("utf-8")
+        assert ("Where groups are filtered before training (DAPO), their prompts are not dumped." in card) == (
+            name == "verl/legacy"
+        )
+        assert ("these logs were filtered before they were written" in card) == (name == "verl/legacy")
+        assert synthetic.check(folder / "r").problems == []

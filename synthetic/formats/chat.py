@@ -155,6 +155,7 @@ FORMAT = Format(
     title="chat lines as OpenAI's interfaces have them",
     detected_by="lines with `messages`, or with `prompt` and `completion` as messages, that no other format knows",
     looked_for="*.jsonl",
+    selected="Most files of chat lines hold no failures.",
     find=find,
     recognises=recognises,
     parse=parse,

@@ -68,6 +68,8 @@ class Map(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Top-level keys that a line must have to be of this format; of a list of keys, one at least."""
     columns: dict[str, Given]
     title: str = "a log by a column map"
+    selected: str | None = None
+    """What its logs leave out by how it was scored, in a sentence: pass rates are of a selection then."""
     framework: str | None = None
     """Default: the name."""
     kind: Literal["train", "eval"] = "train"

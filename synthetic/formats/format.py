@@ -126,5 +126,7 @@ class Format:
     """A file of any name, for one that is named by hand or of a format that is; None: `find` alone knows its files."""
     text_bytes: int = TEXT_BYTES
     """The most text of one line: more where a line holds many attempts."""
+    selected: str | None = None
+    """What a run's logs leave out by how it was scored, in a sentence: then pass rates are of a selection."""
     rewinds: bool = False
     """A log that was replaced means that the run was resumed from before it."""

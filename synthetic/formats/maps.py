@@ -76,6 +76,7 @@ def _format(read: Map) -> Format:
     made = Format(
         name=read.name,
         title=read.title,
+        selected=read.selected,
         detected_by=f"{'the name, and ' * bool(read.files)}lines with {needed}{without}",
         looked_for=read.named or read.files or "*.jsonl, *.json, *.parquet",
         find=find,

@@ -201,6 +201,7 @@ FORMAT = Format(
     title="open-instruct's saved traces, read with --tokenizer",
     detected_by="the path and lines with `prompt_tokens` and `response_tokens`",
     looked_for="RUN_rollouts_NNNNNN.jsonl",
+    selected="Prompts whose attempts all had one reward are dropped before saving.",
     find=find,
     recognises=recognises,
     parse=parse,

@@ -73,6 +73,7 @@ FORMAT = Format(
     title="prime-rl's rollouts of a step (2026-04 to 2026-07)",
     detected_by="the path; rollouts of verifiers 0.1 (`completion`, `reward`) or Traces (`nodes`)",
     looked_for="rollouts/step_N/{train,eval}_rollouts*.jsonl",
+    selected="Rollouts are those that came into a batch: groups that were all right or all wrong may be missing.",
     find=find,
     recognises=recognises,
     parse=parse,

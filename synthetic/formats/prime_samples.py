@@ -153,6 +153,7 @@ FORMAT = Format(
     title="samples of a run from Prime Intellect's platform (2026-02 to 2026-07)",
     detected_by="`run_id`, `step`, `problem_id`, `sample_id`, `completion` and `trajectory`",
     looked_for="*.parquet, *.json and *.jsonl of samples",
+    selected="Samples are those that came into a batch: groups that were all right or all wrong may be missing.",
     find=find,
     recognises=recognises,
     parse=parse,

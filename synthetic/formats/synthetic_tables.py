@@ -126,6 +126,7 @@ FORMAT = Format(
     title="the tables of SYNTHETIC-1 and SYNTHETIC-2",
     detected_by="the columns of one of them, such as `<model>_responses`",
     looked_for="*.parquet, *.jsonl",
+    selected="The tables to train on hold right answers alone.",
     find=find,
     recognises=recognises,
     parse=parse,

@@ -167,6 +167,7 @@ FORMAT = Format(
     title="verl's rollout and validation dumps, 0.9 (legacy and v1 trainer)",
     detected_by="a number for a name, and lines with `input`, `output`, `score` and `step`",
     looked_for="{step}.jsonl",
+    selected="Where groups are filtered before training (DAPO), their prompts are not dumped.",
     find=find,
     recognises=recognises,
     parse=parse,
