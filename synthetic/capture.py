@@ -318,7 +318,10 @@ class _Capture:
                 code_version=_code_version(),
             )
             temporary = self.store.shard_folder / f"{os.getpid()}-{kind}.tmp"
-            shards.write(temporary, SCHEMAS[kind], draft.frames, footer.encoded)
+            with shards.Writer(temporary, SCHEMAS[kind]) as writer:
+                for frame in draft.frames:
+                    writer.add(frame)
+                writer.finish(footer.encoded)
             self.last = self.store.commit(temporary, footer, after=self.last)
             self._count(draft, footer)
 
@@ -340,7 +343,7 @@ class _Capture:
         quarantined = sum(r.quarantined for r in draft.ranges)
         if captured + quarantined != sum(r.lines for r in draft.ranges):
             raise SyntheticError("lines do not add up; this is a mistake in synthetic, please report it")
-        rows = sum(frame.height for frame in draft.frames)
+        rows = sum(frame.num_rows for frame in draft.frames)
         if draft.kind == "tokens":
             done.token_rows += rows
             return

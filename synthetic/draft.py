@@ -1,15 +1,12 @@
 """Rows and ranges on their way into a shard: what `capture` has read and not committed yet."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from operator import itemgetter
 from typing import Any  # JSON values
 
-import polars as pl
 import pyarrow as pa
 import xxhash
 
+from synthetic.columns import batches
 from synthetic.formats import Source
 from synthetic.formats.file import bare, is_blank
 from synthetic.store import SCHEMAS, Log, Range
@@ -23,43 +20,15 @@ class Draft:
     run: str
     ranges: list[Range] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    frames: list[pl.DataFrame] = field(default_factory=list)
+    frames: list[pa.RecordBatch] = field(default_factory=list)
     bad: list[bytes] = field(default_factory=list)
     pending_bytes: int = 0
     bytes: int = 0
 
     def gather(self) -> None:
         """Turn rows into a frame."""
-        if self.rows:
-            of = SCHEMAS[self.kind]
-            values = zip(*map(itemgetter(*of.names), self.rows), strict=True)
-            self.frames.append(pl.DataFrame(list(map(_series, of.names, of.polars.values(), values))))
+        self.frames += batches(SCHEMAS[self.kind].arrow, self.rows)
         self.rows, self.pending_bytes = [], 0
-
-
-def _series(name: str, dtype: pl.DataType, values: Sequence[Any]) -> pl.Series:
-    """Checked values of one column."""
-    return pl.Series(name, _array(values, dtype) if isinstance(dtype, pl.List | pl.Struct) else values, dtype)
-
-
-def _array(values: Sequence[Any], dtype: pl.DataType | pl.datatypes.DataTypeClass) -> pa.Array:
-    """Checked values as Arrow holds them.
-
-    Level by level: polars builds a list of structs value by value, and `pa.array` imports pandas first (0.2 s).
-    """
-    missing = None
-    if isinstance(dtype, pl.List | pl.Struct) and None in values:
-        missing = _array([value is None for value in values], pl.Boolean)
-    if isinstance(dtype, pl.List):
-        ends = accumulate((len(value or ()) for value in values), initial=0)
-        items = _array([item for value in values for item in value or ()], dtype.inner)
-        return pa.LargeListArray.from_arrays(_array(list(ends), pl.Int64), items, mask=missing)
-    if isinstance(dtype, pl.Struct):
-        names = [member.name for member in dtype.fields]
-        whole = values if missing is None else [dict.fromkeys(names) if value is None else value for value in values]
-        members = [_array(list(map(itemgetter(member.name), whole)), member.dtype) for member in dtype.fields]
-        return pa.StructArray.from_arrays(members, names=names, mask=missing)
-    return pl.Series(values=values, dtype=dtype).to_arrow()
 
 
 @dataclass

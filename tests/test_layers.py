@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = """
 errors
-resources captured fetch
+resources captured fetch columns
 record
 expression evaluations splits
 stage alike
