@@ -1,34 +1,69 @@
 """Rows and ranges on their way into a shard: what `capture` has read and not committed yet."""
 
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any  # JSON values
+from pathlib import Path
+from typing import Any  # of xxhash
 
 import pyarrow as pa
 import xxhash
 
-from synthetic.columns import batches
 from synthetic.formats import Source
-from synthetic.formats.file import bare, is_blank
+from synthetic.shard import Writer
 from synthetic.store import SCHEMAS, Log, Range
+
+GROUP_BYTES = 32_000_000
+"""Row groups of a shard are at most so large: each is compressed while the next one is read."""
+
+MOST_FRAMES = 32
+"""So many frames wait to be written at most."""
 
 
 @dataclass
 class Draft:
-    """Rows on their way into one shard."""
+    """One shard in the making."""
 
     kind: str
     run: str
+    path: Path
+    """Where it is written, until it has its number."""
+    aside: ThreadPoolExecutor | None = None
+    """One thread that writes; None: the caller's own. Compressing and hashing let other threads run."""
     ranges: list[Range] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    frames: list[pa.RecordBatch] = field(default_factory=list)
     bad: list[bytes] = field(default_factory=list)
-    pending_bytes: int = 0
-    bytes: int = 0
+    rows: int = 0
+    _writer: Writer | None = None
+    _writing: deque["Future[None]"] = field(default_factory=deque)
 
-    def gather(self) -> None:
-        """Turn rows into a frame."""
-        self.frames += batches(SCHEMAS[self.kind].arrow, self.rows)
-        self.rows, self.pending_bytes = [], 0
+    def add(self, frame: pa.RecordBatch) -> None:
+        """Write rows. Raises `CannotWrite`."""
+        self._writer = self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES)
+        self.rows += frame.num_rows
+        if self.aside is None:
+            self._writer.add(frame)
+            return
+        self._writing.append(self.aside.submit(self._writer.add, frame))
+        while self._writing and (self._writing[0].done() or len(self._writing) > MOST_FRAMES):
+            self._writing.popleft().result()
+
+    def finish(self, meta: Callable[[int, str], bytes]) -> None:
+        """Make the file whole and durable. Raises `CannotWrite`."""
+        while self._writing:
+            self._writing.popleft().result()
+        with self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES) as writer:
+            writer.finish(meta)
+
+    def give_up(self) -> None:
+        """Leave nothing of the file."""
+        for each in self._writing:
+            each.cancel()
+        if self._writer:
+            if self.aside is not None:
+                self.aside.submit(lambda: None).result()  # the thread is done with the file
+            with self._writer:
+                pass
 
 
 @dataclass
@@ -56,7 +91,6 @@ class Stretch:
 
     def add(self, line: bytes | None, length: int) -> None:
         """Go on by one line; None for the one whose pieces were given before."""
-        start = self.end
         self.end += length
         if line is None:
             self.hash, self.ahead = self.ahead, None
@@ -64,7 +98,6 @@ class Stretch:
         ended = line is None or not length == len(line) > 1
         self.hash.update(line or b"")
         self.hash.update(b"\n" if ended else b"")
-        self.lines += line is None or not is_blank(bare(line, start))
 
     def range(self, log: Log, generation: int, source: Source) -> Range:
         """The range as it stands in a footer."""

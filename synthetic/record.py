@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from operator import itemgetter
-from typing import Annotated, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
 import msgspec
-import polars as pl
 import pyarrow as pa
 import xxhash
 
 from synthetic.resources import folder
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Json: TypeAlias = Any
 """Any JSON value."""
@@ -96,8 +98,10 @@ class Schema:
         return pa.schema([column.arrow for column in self.columns])
 
     @cached_property
-    def polars(self) -> dict[str, pl.DataType]:
+    def polars(self) -> dict[str, "pl.DataType"]:
         """As polars reads it."""
+        import polars as pl  # here, because who only takes lines apart does without (0.2 s)
+
         return dict(pl.Schema(self.arrow))
 
     @cached_property
@@ -147,6 +151,12 @@ def measured() -> Schema:
 def facts() -> Schema:
     """The record as a shard of traces holds it: what was true when the log was written."""
     return record().only(column for column in record().columns if not column.late)
+
+
+@cache
+def kinds() -> Mapping[str, Schema]:
+    """The rows that a store's shards hold, by what they are called there."""
+    return {"traces": facts(), "annotations": schema("annotation-1"), "tokens": schema("tokens-1")}
 
 
 def arrow_type(text: str) -> pa.DataType:

@@ -21,16 +21,19 @@ expression evaluations splits
 stage alike
 pairs
 formats measures rules views
-shard
+lines
+pool shard
+worker
 manifest
 fold target
 store
-rewind draft
+rewind draft turns
 parts recipe stats
 references judged
 run
 buckets index
 card privacy
+intake
 capture release preview diff
 dedupe
 check relicense
