@@ -93,9 +93,9 @@ class Writer:
                 self._size += int(ends[end - 1]) - before
                 start, before = end, int(ends[end - 1])
             if start < len(ends):
-                self._flush()
+                self.cut()
 
-    def _flush(self) -> None:
+    def cut(self) -> None:
         """Write what waits as one row group, each column in one chunk: how it is chunked would show in its bytes."""
         if self._waiting:
             table = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
@@ -107,7 +107,7 @@ class Writer:
 
     def finish(self, meta: Callable[[int, str], bytes] | None = None) -> tuple[int, str]:
         """Make the file whole and durable; give its number of rows and their hash."""
-        self._flush()
+        self.cut()
         with self._named():
             if meta:
                 self._file.add_key_value_metadata({META: meta(self.rows, self.row_hash.digest())})

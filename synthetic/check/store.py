@@ -1,11 +1,11 @@
 """A store: every shard against its footer, ranges against each other, side files against their names."""
 
+import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any  # JSON values
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -89,10 +89,14 @@ def _same_bytes(shard: Shard, reader: Any) -> bool:
     True, unseen, for a file that another version of pyarrow wrote.
     """
     meta = shards.read_meta(shard.path)
-    groups = (pl.DataFrame(pl.from_arrow(reader.read_row_group(group))) for group in range(reader.num_row_groups))
     with tempfile.TemporaryDirectory(prefix="synthetic-") as folder:
         again = Path(folder) / "again.parquet"
-        shards.write(again, SCHEMAS[shard.footer.kind], groups, lambda rows, row_hash: meta)
+        with shards.Writer(again, SCHEMAS[shard.footer.kind], sys.maxsize) as writer:
+            for group in range(reader.num_row_groups):
+                for batch in reader.read_row_group(group).to_batches():
+                    writer.add(batch)
+                writer.cut()
+            writer.finish(lambda rows, row_hash: meta)
         if pq.read_metadata(again).created_by != reader.metadata.created_by:
             return True
         return manifest.sha256(again) == manifest.sha256(shard.path)
