@@ -243,7 +243,10 @@ class Intake:
         self.aside = self.open.enter_context(ThreadPoolExecutor(1))
         for draft in self.drafts.values():
             draft.aside = self.aside
-        self.turns.with_pool(self.open.enter_context(Pool(workers)), workers)
+        pool = self.open.enter_context(Pool(workers))
+        if self.workers:  # who asks for them has them from the first line on
+            pool.wait()
+        self.turns.with_pool(pool, workers)
 
     def _use(self, part: _Part, lines: Lines, taken: Taken, stretch: Stretch) -> None:
         """Add what lines gave to the drafts."""

@@ -128,6 +128,16 @@ class Pool:
         """Whether a process can be handed lines now."""
         return any(worker.ready and worker.free for worker in self._workers)
 
+    @property
+    def ids(self) -> list[int]:
+        """The processes, by their numbers."""
+        return [worker.process.pid for worker in self._workers]
+
+    def wait(self) -> None:
+        """Wait until all have started. Raises `WorkerDied`."""
+        while not all(worker.ready for worker in self._workers):
+            self.look(None)
+
     def takes(self, lines: Lines) -> bool:
         """Whether these lines can be handed over: a map's format that was named by hand is known here alone."""
         source = lines.source

@@ -33,7 +33,7 @@ class Turns:
             self._settle()
             if not self.pool.has_room or len(self._waiting) >= self._most:
                 self.pool.look(None)
-        # Until they have started, and that takes as long as a thousand lines, this process does it.
+        # Until one of them has started, this process does it.
         ticket = self.pool.hand(lines) if self.pool.has_room else Ticket(take(lines))
         self._waiting.append((ticket, use))
         self._settle()
