@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import itemgetter
-from typing import Any, TypeAlias  # Any: JSON values
+from typing import TYPE_CHECKING, Any, TypeAlias  # Any: JSON values
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-Counts: TypeAlias = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy.typing as npt  # takes 15 ms
+
+Counts: TypeAlias = "npt.NDArray[np.int64]"
 
 LARGEST = 2**31 - 1
 """Bytes of text, or items of lists, that one array can hold."""
@@ -94,7 +96,7 @@ def offsets(array: pa.Array) -> Counts:
     return found
 
 
-def valid(array: pa.Array) -> npt.NDArray[np.bool_] | None:
+def valid(array: pa.Array) -> "npt.NDArray[np.bool_] | None":
     """Which values are not null; None: all."""
     if not array.null_count:
         return None

@@ -25,6 +25,7 @@ import pyarrow as pa
 from synthetic.errors import WorkerDied
 from synthetic.formats import FORMATS, Source
 from synthetic.lines import Bad, Line, Lines, Taken
+from synthetic.record import kinds
 
 SLOTS = 2
 """Stretches of lines that a process is handed at once: one to work on, and the next."""
@@ -60,7 +61,7 @@ class Request(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What a process gives: the head of an answer, behind which its rows stand as streams of Arrow."""
+    """What a process gives: the head of an answer, behind which its rows stand as Arrow's messages."""
 
     lines: int
     captured: int
@@ -259,17 +260,11 @@ def requested(data: bytearray, head: int) -> Lines:
 
 def answer(taken: Taken) -> tuple[bytes, list[memoryview]]:
     """What lines gave, as a head and what stands behind it."""
-    streams = []
-    for _, frame in taken.frames:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, frame.schema) as stream:
-            stream.write_batch(frame)
-        streams.append(memoryview(sink.getvalue()))
-    sizes = [(kind, len(stream)) for (kind, _), stream in zip(taken.frames, streams, strict=True)]
+    frames = [memoryview(frame.serialize()) for _, frame in taken.frames]
+    sizes = [(kind, len(data)) for (kind, _), data in zip(taken.frames, frames, strict=True)]
     counts = (taken.lines, taken.captured, taken.rows, taken.repaired)
-    return msgspec.msgpack.encode(
-        Answer(*counts, [(bad.offset, bad.text, bad.why) for bad in taken.bad], sizes)
-    ), streams
+    bad = [(each.offset, each.text, each.why) for each in taken.bad]
+    return msgspec.msgpack.encode(Answer(*counts, bad, sizes)), frames
 
 
 def _answered(data: bytearray, head: int) -> Taken:
@@ -277,7 +272,6 @@ def _answered(data: bytearray, head: int) -> Taken:
     taken = Taken(said.lines, said.captured, said.rows, said.repaired, [Bad(*bad) for bad in said.bad])
     at, whole = head, pa.py_buffer(data)
     for kind, size in said.frames:
-        with pa.ipc.open_stream(whole.slice(at, size)) as stream:
-            taken.frames += [(kind, frame) for frame in stream]
+        taken.frames.append((kind, pa.ipc.read_record_batch(whole.slice(at, size), kinds()[kind].arrow)))
         at += size
     return taken
