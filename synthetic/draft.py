@@ -39,7 +39,7 @@ class Draft:
 
     def add(self, frame: pa.RecordBatch) -> None:
         """Write rows. Raises `CannotWrite`."""
-        self._writer = self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES)
+        self._writer = self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES, xxhash.xxh3_128)
         self.rows += frame.num_rows
         if self.aside is None:
             self._writer.add(frame)
@@ -52,7 +52,7 @@ class Draft:
         """Make the file whole and durable. Raises `CannotWrite`."""
         while self._writing:
             self._writing.popleft().result()
-        with self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES) as writer:
+        with self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES, xxhash.xxh3_128) as writer:
             writer.finish(meta)
 
     def give_up(self) -> None:

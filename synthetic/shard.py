@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Protocol  # Any: whatever holds bytes
 
 import numpy as np
 import polars as pl
@@ -52,10 +53,16 @@ def write(
 class Writer:
     """A Parquet file in the making. It is whole when `finish` has returned; else nothing is left of it."""
 
-    def __init__(self, path: Path, schema: Schema, group_bytes: int = ROW_GROUP_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        group_bytes: int = ROW_GROUP_BYTES,
+        new_hash: Callable[[], "Hash"] = hashlib.sha256,
+    ) -> None:
         """Open the file; row groups are at most `group_bytes` large, but for a single larger row."""
         self.path, self.schema, self.group_bytes = path, schema.arrow, group_bytes
-        self.rows, self.row_hash = 0, RowHash(schema.arrow)
+        self.rows, self.row_hash = 0, RowHash(schema.arrow, new_hash)
         """What was written, but for rows that wait for the rest of their row group."""
         self._waiting: list[pa.RecordBatch] = []
         self._size = 0
@@ -186,16 +193,26 @@ _OF_TEXT = (
 _VIEWS = (pa.types.is_string_view, pa.types.is_binary_view)
 
 
+class Hash(Protocol):
+    """What `hashlib` and `xxhash` make."""
+
+    def update(self, data: Any, /) -> None:
+        """Go on with these bytes."""
+
+    def hexdigest(self) -> str:
+        """The hash as text."""
+
+
 class RowHash:
-    """SHA-256 over the values of rows in order.
+    """A hash over the values of rows in order: SHA-256, or another one for what is never published.
 
     Equal for equal rows, however they are chunked, compressed or stored. Every leaf of the schema has a hash
     for its validity, its lengths and its values. Nothing stands under a null.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._hashes: dict[str, hashlib._Hash] = {}
+    def __init__(self, schema: pa.Schema, new: Callable[[], Hash] = hashlib.sha256) -> None:
+        self._schema, self._new = schema, new
+        self._hashes: dict[str, Hash] = {}
 
     def add(self, table: pa.Table) -> None:
         """Go on with these rows."""
@@ -242,11 +259,13 @@ class RowHash:
 
     def _update(self, path: str, values: memoryview) -> None:
         """Add values, little-endian."""
-        self._hashes.setdefault(path, hashlib.sha256()).update(values)
+        if path not in self._hashes:
+            self._hashes[path] = self._new()
+        self._hashes[path].update(values)
 
     def digest(self) -> str:
-        """The hash of all rows so far, as 64 hexadecimal digits."""
-        whole = hashlib.sha256()
+        """The hash of all rows so far, in hexadecimal digits."""
+        whole = self._new()
         for path in sorted(self._hashes):
             whole.update(f"{path}\0{self._hashes[path].hexdigest()}\n".encode())
         return whole.hexdigest()

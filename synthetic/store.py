@@ -83,6 +83,7 @@ class Footer(msgspec.Struct, frozen=True):
     """Files with the lines of these ranges that gave no row."""
     rows: int
     row_hash: str
+    """xxh3-128 of the rows' values (`shard.RowHash`)."""
     captured_at: str
     """For people; no order or identity depends on it."""
     code_version: str
