@@ -57,12 +57,16 @@ def _array(values: list[Any], dtype: pa.DataType, largest: int) -> pa.Array:
         whole = [empty if value is None else value for value in values] if missing else values
         members = [_array(list(map(itemgetter(member.name), whole)), member.type, largest) for member in dtype]
         return pa.Array.from_buffers(dtype, size, [valid], missing, children=members)
-    if pa.types.is_string(dtype) or pa.types.is_binary(dtype):
-        encoded: list[Any] = [value or b"" for value in values] if missing else values
-        if pa.types.is_string(dtype):
-            encoded = [text.encode() if text else b"" for text in encoded]
+    if pa.types.is_string(dtype):
+        texts = [value or "" for value in values] if missing else values
+        joined = "".join(texts)
+        parts = texts if joined.isascii() else [text.encode() for text in texts]
+        data = pa.py_buffer(joined.encode())
+        return pa.Array.from_buffers(dtype, size, [valid, _offsets(parts, largest), data], missing)
+    if pa.types.is_binary(dtype):
+        parts = [value or b"" for value in values] if missing else values
         return pa.Array.from_buffers(
-            dtype, size, [valid, _offsets(encoded, largest), pa.py_buffer(b"".join(encoded))], missing
+            dtype, size, [valid, _offsets(parts, largest), pa.py_buffer(b"".join(parts))], missing
         )
     if pa.types.is_timestamp(dtype):
         numbers = [0 if value is None else (value - _EPOCH) // _MICROSECOND for value in values]

@@ -74,6 +74,7 @@ class Writer:
                 compression="zstd",
                 compression_level=3,
                 write_page_index=True,
+                write_statistics=[path for field in self.schema for path in _sought(field)],
                 use_content_defined_chunking=True,
             )
 
@@ -167,6 +168,18 @@ def reading(*stores: str | Path) -> Iterator[None]:
         raise BrokenStore(
             f"{', '.join(map(str, stores))}: rows cannot be read ({said})", hint=f"synthetic check {stores[0]}"
         ) from error
+
+
+def _sought(field: pa.Field, path: str = "", *, listed: bool = False) -> Iterator[str]:
+    """Columns of Parquet whose smallest and largest values help to find rows: those of texts within lists do not."""
+    path += field.name
+    if pa.types.is_list(field.type):
+        yield from _sought(field.type.value_field, f"{path}.list.", listed=True)
+    elif pa.types.is_struct(field.type):
+        for member in field.type:
+            yield from _sought(member, f"{path}.", listed=listed)
+    elif not (listed and pa.types.is_string(field.type)):
+        yield path
 
 
 def frame_bytes(frame: pl.DataFrame) -> pl.Series:
