@@ -64,19 +64,18 @@ def _array(values: list[Any], dtype: pa.DataType, largest: int) -> pa.Array:
         data = pa.py_buffer(joined.encode())
         return pa.Array.from_buffers(dtype, size, [valid, _offsets(parts, largest), data], missing)
     if pa.types.is_binary(dtype):
-        parts = [value or b"" for value in values] if missing else values
-        return pa.Array.from_buffers(
-            dtype, size, [valid, _offsets(parts, largest), pa.py_buffer(b"".join(parts))], missing
-        )
+        blobs: list[Any] = [value or b"" for value in values] if missing else values
+        data = pa.py_buffer(b"".join(blobs))
+        return pa.Array.from_buffers(dtype, size, [valid, _offsets(blobs, largest), data], missing)
     if pa.types.is_timestamp(dtype):
-        numbers = [0 if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
+        numbers: Any = [0 if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
     else:
         numbers = [value or 0 for value in values] if missing else values
     if pa.types.is_boolean(dtype):
-        data = np.packbits(numbers, bitorder="little")
+        numbers = np.packbits(numbers, bitorder="little")
     else:
-        data = np.array(numbers, "int64" if pa.types.is_timestamp(dtype) else dtype.to_pandas_dtype())
-    return pa.Array.from_buffers(dtype, size, [valid, pa.py_buffer(data)], missing)
+        numbers = np.array(numbers, "int64" if pa.types.is_timestamp(dtype) else dtype.to_pandas_dtype())
+    return pa.Array.from_buffers(dtype, size, [valid, pa.py_buffer(numbers)], missing)
 
 
 def _offsets(values: Sequence[Any], largest: int) -> pa.Buffer:
