@@ -295,12 +295,16 @@ WHERE = frozenset(("run_name", "step", "group_id"))
 
 
 @cache
-def _hashed() -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """What gives the hashed values of a row, in the schema's order."""
+def _hashed() -> tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], int]:
+    """What gives the hashed values of a row, in the schema's order; and where among them is when it was made."""
     published = (c for c in facts().columns if c.publish and c.part not in {"provenance", "keys"})
-    return itemgetter(*(column.name for column in published if column.name not in WHERE))
+    names = [column.name for column in published if column.name not in WHERE]
+    return itemgetter(*names), names.index("generated_at")
 
 
 def content_hash(row: Mapping[str, Any]) -> str:
     """Hash of a row's publishable content: all but provenance, keys, late facts and where it was met (`WHERE`)."""
-    return digest(_canonical(_hashed()({**row, "generated_at": str(row["generated_at"])})))
+    take, generated = _hashed()
+    values = list(take(row))
+    values[generated] = str(values[generated])
+    return digest(_canonical(values))

@@ -92,24 +92,31 @@ TOKENS = frozenset(name for name, of in _Node.__annotations__.items() if of is R
 REPEATED = frozenset({"env", "run", "task"})
 """Members that are the same from line to line: whoever reads lines may remember what they hold."""
 
-SHALLOW = 4
-"""So deep may arrays and objects stand within each other in a member, for the line to be found shallow at once."""
+SHALLOW = 2
+"""So deep arrays and objects usually stand within each other in a member."""
+
+DEEPER = {"agent": 4, "tools": 7, "message": 4, "calls": 3, "info": 3, "timing": 3}
+"""Members in which they stand deeper."""
 
 
-def _shallow(of: Any) -> Any:
-    """The type with `SHALLOW` levels of JSON in place of `Any`: its decoder need not be asked how deep a value goes."""
+def _shallow(of: Any, levels: int = SHALLOW) -> Any:
+    """The type with so many levels of JSON in place of `Any`: its decoder need not be asked how deep a value goes."""
     if of is Any:
         value: Any = bool | int | float | str | None
-        for _ in range(SHALLOW):
+        for _ in range(levels):
             value = bool | int | float | str | None | list[value] | dict[str, value]
         return value
     if get_origin(of) is list:
         (inner,) = get_args(of)
         return list[_shallow(inner)]  # type: ignore[misc]
-    if is_typeddict(of):
-        make: Any = TypedDict
-        return make(of.__name__, {key: _shallow(hint) for key, hint in get_type_hints(of).items()}, total=False)
-    return of
+    return _shallow_object(of) if is_typeddict(of) else of
+
+
+@cache
+def _shallow_object(of: Any) -> Any:
+    make: Any = TypedDict
+    members = get_type_hints(of).items()
+    return make(of.__name__, {key: _shallow(hint, DEEPER.get(key, SHALLOW)) for key, hint in members}, total=False)
 
 
 @cache
