@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any  # of xxhash
@@ -59,10 +59,9 @@ class Draft:
         """Leave nothing of the file."""
         for each in self._writing:
             each.cancel()
+        wait(self._writing)
         if self._writer:
-            if self.aside is not None:
-                self.aside.submit(lambda: None).result()  # the thread is done with the file
-            with self._writer:
+            with self._writer:  # unfinished, it goes
                 pass
 
 

@@ -105,9 +105,9 @@ class Intake:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.open.__exit__(*error)
         for draft in self.drafts.values():
             draft.give_up()
+        self.open.__exit__(*error)
 
     def run(self, sources: Sequence[Source]) -> None:
         """Capture what is new in the sources."""
@@ -235,7 +235,7 @@ class Intake:
         self.turns.lines(lines, lambda taken: self._use(part, lines, taken, stretch))
 
     def _are_many(self) -> bool:
-        return self.workers > 1 if self.workers is not None else self.new_bytes >= WORTH_BYTES and cores() > 1
+        return self.workers > 1 if self.workers is not None else self.new_bytes >= WORTH_BYTES and cores() > 1 and bool(sys.executable)
 
     def _start(self) -> None:
         """From here on, other processes take lines apart, and another thread writes."""

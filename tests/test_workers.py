@@ -148,6 +148,23 @@ def test_processes_end_with_whoever_started_them(tmp_path):
             os.kill(each, 0)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_capture_leaves_whole_shards_alone_and_goes_on(tmp_path, workers):
+    for step in (1, 2, 3):
+        write(tmp_path / f"run/rollouts/step_{step}/train/all/traces.jsonl", episodes(400, first=1000 * step))
+
+    def interrupt(what: str, done: int, total: int | None) -> None:
+        if total is None and len(list((tmp_path / "store" / "shards").glob("*.parquet"))) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        captured(tmp_path / "run", tmp_path / "store", workers, shard_bytes=100_000, progress=interrupt)
+    assert {path.suffix for path in (tmp_path / "store" / "shards").iterdir()} == {".parquet"}
+    told, _ = captured(tmp_path / "run", tmp_path / "store", workers, shard_bytes=100_000)
+    assert told["seen_before"] > 0
+    assert len(set(ids(tmp_path / "store"))) == told["captured"] + told["seen_before"] == 1200
+
+
 def test_a_small_run_starts_no_process(tmp_path):
     write(tmp_path / "run" / "traces.jsonl", episodes(3))
     before = os.times().children_user
