@@ -1,11 +1,15 @@
 """What capturing a run costs beside readers of JSON lines that people use for it: polars, duckdb and datasets.
 
     python -m benchmarks.capture [--traces 8000] [--rounds 3] [--scratch DIR]
+    python -m benchmarks.capture --cores [--traces 32000]
 
 All read the same generated rollouts of prime-rl's shape and write Parquet with zstd 3; cases take turns in one run,
 each in a fresh process, on one thread. Peers write lines as tables; a capture also cuts branches, hashes text, prompt
 and content, keeps unknown keys and accounts for every line. With and without token arrays: facts leave these out, and
 so does polars with an explicit schema; what others write of them shows in the bytes written.
+
+With `--cores`, what a second core gives: a capture by one process on one core, and one as it is by itself on two. There
+wall time counts, so the machine must have nothing else to do: the best of all rounds is told.
 """
 
 import argparse
@@ -38,10 +42,10 @@ class Taken(msgspec.Struct):
 # ---- cases
 
 
-def _capture(logs: Sequence[Path], out: Path, *, tokens: bool = False) -> Callable[[], int]:
+def _capture(logs: Sequence[Path], out: Path, *, workers: int | None = 1) -> Callable[[], int]:
     from synthetic.capture import capture
 
-    return lambda: capture(*logs, into=out, tokens=tokens).rows
+    return lambda: capture(*logs, into=out, workers=workers).rows
 
 
 def _polars(logs: Sequence[Path], out: Path, *, explicit: bool) -> Callable[[], int]:
@@ -107,12 +111,22 @@ def _datasets(logs: Sequence[Path], out: Path) -> Callable[[], int]:
     return work
 
 
+def _on(cores: int, logs: Sequence[Path], out: Path) -> Callable[[], int]:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    return _capture(logs, out, workers=None)
+
+
 CASES: dict[str, Callable[[Sequence[Path], Path], Callable[[], int]]] = {
     "synthetic capture": _capture,
     "polars, explicit schema": lambda logs, out: _polars(logs, out, explicit=True),
     "polars, inferred schema": lambda logs, out: _polars(logs, out, explicit=False),
     "duckdb": _duckdb,
     "datasets (its own compression)": _datasets,
+}
+
+CORES: dict[str, Callable[[Sequence[Path], Path], Callable[[], int]]] = {
+    "one core": lambda logs, out: _on(1, logs, out),
+    "two cores": lambda logs, out: _on(2, logs, out),
 }
 
 
@@ -128,14 +142,14 @@ def _run(case: str, folder: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     logs = _logs(folder)
-    cost = measured(CASES[case](logs, out))
+    cost = measured((CASES | CORES)[case](logs, out))
     written = sum(path.stat().st_size for path in out.rglob("*.parquet"))
     print(msgspec.json.encode(Taken(cost, written / 1e6)).decode())
 
 
 def _taken(case: str, folder: Path) -> Taken | str:
     """What a case took; the last line of its error where it fails."""
-    one = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    one = {} if case in CORES else {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "benchmarks.capture", "--case", case, str(folder)]
     done = subprocess.run(command, capture_output=True, check=False, env=os.environ | one)  # noqa: S603
     if done.returncode:
@@ -158,6 +172,32 @@ def rows(traces: int = TRACES, rounds: int = ROUNDS, parent: str | None = None) 
                     said.append(_taken(case, folder))
         name = f"{size:,.0f} MB, {'with' if tokens else 'without'} token arrays"
         lines += _lines(name, found)
+    return "\n".join(lines) + "\n"
+
+
+def cores(traces: int = TRACES, rounds: int = ROUNDS, parent: str | None = None) -> str:
+    """What a second core gives, as Markdown."""
+    lines = ["| logs | cores | wall s | CPU-s | rows/s | times as fast |", "|-|-|-:|-:|-:|-:|"]
+    for tokens in (False, True):
+        with scratch(parent, traces * SCRATCH_BYTES_PER_TRACE) as folder:
+            from benchmarks.traces import write_run
+
+            write_run(folder / "run", traces // 4 if tokens else traces, tokens=tokens)
+            size = sum(log.stat().st_size for log in _logs(folder)) / 1e6
+            found: dict[str, list[Cost]] = {case: [] for case in CORES}
+            for _ in range(rounds):
+                for case, costs in found.items():
+                    if isinstance(taken := _taken(case, folder), str):
+                        raise SystemExit(taken)
+                    costs.append(taken.cost)
+        name = f"{size:,.0f} MB, {'with' if tokens else 'without'} token arrays"
+        best = {case: min(costs, key=lambda cost: cost.wall_seconds) for case, costs in found.items()}
+        one = best["one core"].wall_seconds
+        lines += [
+            f"| {name} | {case} | {cost.wall_seconds:.2f} | {cost.cpu_seconds:.2f}"
+            f" | {cost.rows / cost.wall_seconds:,.0f} | {one / cost.wall_seconds:.2f} |"
+            for case, cost in best.items()
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -185,10 +225,13 @@ def main() -> None:
     parser.add_argument("--traces", type=int, default=TRACES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--scratch", help="where to put the logs and what is written")
+    parser.add_argument("--cores", action="store_true", help="measure what a second core gives")
     parser.add_argument("--case", nargs=2, metavar=("CASE", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.case:
         _run(given.case[0], Path(given.case[1]))
+    elif given.cores:
+        print(cores(given.traces, given.rounds, given.scratch), end="")
     else:
         print(rows(given.traces, given.rounds, given.scratch), end="")
 

@@ -26,7 +26,7 @@ from synthetic.splits import SPLITS, TRAIN, Split
 from synthetic.stage import Progress, View
 
 BUCKET_BYTES = 256 * 1024 * 1024
-"""Files are cut into the smallest power of two of buckets that are no larger than this (`shard.row_bytes`)."""
+"""Files are cut into the smallest power of two of buckets that are no larger than this (`shard.frame_bytes`)."""
 
 LEADING = 16
 """Bits of problem_id that a bucket can be told by."""

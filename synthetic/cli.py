@@ -72,7 +72,12 @@ def _export(given: argparse.Namespace) -> int:
     prepare(store, to=given.to, **settings)  # a mistake in these is told before logs are read
     with _progress() as progress:
         captured = capture(
-            *given.run_folders, into=store, format=given.format, tokenizer=given.tokenizer, progress=progress
+            *given.run_folders,
+            into=store,
+            format=given.format,
+            tokenizer=given.tokenizer,
+            workers=given.workers,
+            progress=progress,
         )
         try:
             released = release(store, to=given.to, progress=progress, **settings)
@@ -98,6 +103,7 @@ def _capture(given: argparse.Namespace) -> int:
             "format": given.format,
             "tokens": given.tokens,
             "tokenizer": given.tokenizer,
+            "workers": given.workers,
             "progress": progress,
         }
         if given.follow:

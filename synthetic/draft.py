@@ -1,65 +1,68 @@
 """Rows and ranges on their way into a shard: what `capture` has read and not committed yet."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import accumulate
-from operator import itemgetter
-from typing import Any  # JSON values
+from pathlib import Path
+from typing import Any  # of xxhash
 
-import polars as pl
 import pyarrow as pa
 import xxhash
 
 from synthetic.formats import Source
-from synthetic.formats.file import bare, is_blank
+from synthetic.shard import Writer
 from synthetic.store import SCHEMAS, Log, Range
+
+GROUP_BYTES = 32_000_000
+"""Row groups of a shard are at most so large: each is compressed while the next one is read."""
+
+MOST_FRAMES = 32
+"""So many frames wait to be written at most."""
 
 
 @dataclass
 class Draft:
-    """Rows on their way into one shard."""
+    """One shard in the making."""
 
     kind: str
     run: str
+    path: Path
+    """Where it is written, until it has its number."""
+    aside: ThreadPoolExecutor | None = None
+    """One thread that writes; None: the caller's own. Compressing and hashing let other threads run."""
     ranges: list[Range] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    frames: list[pl.DataFrame] = field(default_factory=list)
     bad: list[bytes] = field(default_factory=list)
-    pending_bytes: int = 0
-    bytes: int = 0
+    rows: int = 0
+    _writer: Writer | None = None
+    _writing: deque["Future[None]"] = field(default_factory=deque)
 
-    def gather(self) -> None:
-        """Turn rows into a frame."""
-        if self.rows:
-            of = SCHEMAS[self.kind]
-            values = zip(*map(itemgetter(*of.names), self.rows), strict=True)
-            self.frames.append(pl.DataFrame(list(map(_series, of.names, of.polars.values(), values))))
-        self.rows, self.pending_bytes = [], 0
+    def add(self, frame: pa.RecordBatch) -> None:
+        """Write rows. Raises `CannotWrite`."""
+        self._writer = self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES, xxhash.xxh3_128)
+        self.rows += frame.num_rows
+        if self.aside is None:
+            self._writer.add(frame)
+            return
+        self._writing.append(self.aside.submit(self._writer.add, frame))
+        while self._writing and (self._writing[0].done() or len(self._writing) > MOST_FRAMES):
+            self._writing.popleft().result()
 
+    def finish(self, meta: Callable[[int, str], bytes]) -> None:
+        """Make the file whole and durable. Raises `CannotWrite`."""
+        while self._writing:
+            self._writing.popleft().result()
+        with self._writer or Writer(self.path, SCHEMAS[self.kind], GROUP_BYTES, xxhash.xxh3_128) as writer:
+            writer.finish(meta)
 
-def _series(name: str, dtype: pl.DataType, values: Sequence[Any]) -> pl.Series:
-    """Checked values of one column."""
-    return pl.Series(name, _array(values, dtype) if isinstance(dtype, pl.List | pl.Struct) else values, dtype)
-
-
-def _array(values: Sequence[Any], dtype: pl.DataType | pl.datatypes.DataTypeClass) -> pa.Array:
-    """Checked values as Arrow holds them.
-
-    Level by level: polars builds a list of structs value by value, and `pa.array` imports pandas first (0.2 s).
-    """
-    missing = None
-    if isinstance(dtype, pl.List | pl.Struct) and None in values:
-        missing = _array([value is None for value in values], pl.Boolean)
-    if isinstance(dtype, pl.List):
-        ends = accumulate((len(value or ()) for value in values), initial=0)
-        items = _array([item for value in values for item in value or ()], dtype.inner)
-        return pa.LargeListArray.from_arrays(_array(list(ends), pl.Int64), items, mask=missing)
-    if isinstance(dtype, pl.Struct):
-        names = [member.name for member in dtype.fields]
-        whole = values if missing is None else [dict.fromkeys(names) if value is None else value for value in values]
-        members = [_array(list(map(itemgetter(member.name), whole)), member.dtype) for member in dtype.fields]
-        return pa.StructArray.from_arrays(members, names=names, mask=missing)
-    return pl.Series(values=values, dtype=dtype).to_arrow()
+    def give_up(self) -> None:
+        """Leave nothing of the file."""
+        for each in self._writing:
+            each.cancel()
+        wait(self._writing)
+        if self._writer:
+            with self._writer:  # unfinished, it goes
+                pass
 
 
 @dataclass
@@ -87,7 +90,6 @@ class Stretch:
 
     def add(self, line: bytes | None, length: int) -> None:
         """Go on by one line; None for the one whose pieces were given before."""
-        start = self.end
         self.end += length
         if line is None:
             self.hash, self.ahead = self.ahead, None
@@ -95,7 +97,6 @@ class Stretch:
         ended = line is None or not length == len(line) > 1
         self.hash.update(line or b"")
         self.hash.update(b"\n" if ended else b"")
-        self.lines += line is None or not is_blank(bare(line, start))
 
     def range(self, log: Log, generation: int, source: Source) -> Range:
         """The range as it stands in a footer."""

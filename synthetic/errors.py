@@ -9,6 +9,7 @@
      ├── NothingKept       every row was dropped
      ├── TargetTaken       the folder to write to belongs to something else
      ├── CannotWrite       no room, no permission
+     ├── WorkerDied        a process that worked for this one has ended
      ├── PushRefused       a release, a repository or a token with which nothing is sent
      │    └── SecretFound  the release holds what looks like a secret
      └── HubFailed         the Hub did not answer, or holds other bytes than were sent
@@ -55,6 +56,10 @@ class NothingKept(SyntheticError):
 
 class TargetTaken(SyntheticError):
     """The folder to write to belongs to something else."""
+
+
+class WorkerDied(SyntheticError):
+    """A process that worked for this one has ended."""
 
 
 class CannotWrite(SyntheticError):

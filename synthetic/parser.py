@@ -135,6 +135,13 @@ def _share(text: str) -> float:
     return float(text)
 
 
+def _whole(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1 on")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     if not 0 < float(text) <= 86_400:
         raise argparse.ArgumentTypeError(f"{text} is no time of more than 0 and at most 86400 seconds")
@@ -150,6 +157,12 @@ def _runs(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument(
         "--tokenizer", metavar="FILE", help="the run's tokenizer.json, for logs that hold token ids and no text"
+    )
+    one.add_argument(
+        "--workers",
+        type=_whole,
+        metavar="N",
+        help="processes that take lines apart; 1 needs least memory (default: as many as cores, for a large run)",
     )
 
 

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from operator import itemgetter
-from typing import Annotated, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
 import msgspec
-import polars as pl
 import pyarrow as pa
 import xxhash
 
 from synthetic.resources import folder
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Json: TypeAlias = Any
 """Any JSON value."""
@@ -96,8 +98,10 @@ class Schema:
         return pa.schema([column.arrow for column in self.columns])
 
     @cached_property
-    def polars(self) -> dict[str, pl.DataType]:
+    def polars(self) -> dict[str, "pl.DataType"]:
         """As polars reads it."""
+        import polars as pl  # here, because who only takes lines apart does without (0.2 s)
+
         return dict(pl.Schema(self.arrow))
 
     @cached_property
@@ -147,6 +151,12 @@ def measured() -> Schema:
 def facts() -> Schema:
     """The record as a shard of traces holds it: what was true when the log was written."""
     return record().only(column for column in record().columns if not column.late)
+
+
+@cache
+def kinds() -> Mapping[str, Schema]:
+    """The rows that a store's shards hold, by what they are called there."""
+    return {"traces": facts(), "annotations": schema("annotation-1"), "tokens": schema("tokens-1")}
 
 
 def arrow_type(text: str) -> pa.DataType:
@@ -285,12 +295,16 @@ WHERE = frozenset(("run_name", "step", "group_id"))
 
 
 @cache
-def _hashed() -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """What gives the hashed values of a row, in the schema's order."""
+def _hashed() -> tuple[Callable[[Mapping[str, Any]], tuple[Any, ...]], int]:
+    """What gives the hashed values of a row, in the schema's order; and where among them is when it was made."""
     published = (c for c in facts().columns if c.publish and c.part not in {"provenance", "keys"})
-    return itemgetter(*(column.name for column in published if column.name not in WHERE))
+    names = [column.name for column in published if column.name not in WHERE]
+    return itemgetter(*names), names.index("generated_at")
 
 
 def content_hash(row: Mapping[str, Any]) -> str:
     """Hash of a row's publishable content: all but provenance, keys, late facts and where it was met (`WHERE`)."""
-    return digest(_canonical(_hashed()({**row, "generated_at": str(row["generated_at"])})))
+    take, generated = _hashed()
+    values = list(take(row))
+    values[generated] = str(values[generated])
+    return digest(_canonical(values))

@@ -8,19 +8,21 @@ long as the versions of pyarrow are equal; `RowHash` does not depend on the writ
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Protocol  # Any: whatever holds bytes
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from synthetic.columns import offsets, sizes, valid
 from synthetic.errors import BrokenStore, CannotWrite
 from synthetic.record import Schema
 
 ROW_GROUP_BYTES = 100_000_000
-"""Row groups are cut where the rows' bytes (`row_bytes`) pass this: the Hub's viewer pages by row group."""
+"""Row groups are cut where the rows' bytes (`columns.sizes`) pass this: the Hub's viewer pages by row group."""
 
 PART_ROWS = 512
 """Rows that are handed from polars to Arrow at once."""
@@ -40,34 +42,100 @@ def write(
     `meta(rows, row_hash)` is put into the footer. The file is fsynced, re-opened and its row count compared;
     the caller gives it its final name. Raises `CannotWrite` (no room, no permission).
     """
-    rows, row_hash = 0, RowHash(schema.arrow)
-    try:
-        with pq.ParquetWriter(
-            path,
-            schema.arrow,
-            compression="zstd",
-            compression_level=3,
-            write_page_index=True,
-            use_content_defined_chunking=True,
-        ) as writer:
-            for piece in _row_groups(frames):
-                table = _table(piece, schema.arrow)
-                row_hash.add(table)
-                writer.write_table(table, row_group_size=table.num_rows)
-                rows += table.num_rows
-                del table  # or it would be held while the next one is made
+    with Writer(path, schema) as writer:
+        for frame in frames:
+            for part in arrow_parts(frame):
+                for batch in part.cast(schema.arrow).to_batches():
+                    writer.add(batch)
+        return writer.finish(meta)
+
+
+class Writer:
+    """A Parquet file in the making. It is whole when `finish` has returned; else nothing is left of it."""
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        group_bytes: int = ROW_GROUP_BYTES,
+        new_hash: Callable[[], "Hash"] = hashlib.sha256,
+    ) -> None:
+        """Open the file; row groups are at most `group_bytes` large, but for a single larger row."""
+        self.path, self.schema, self.group_bytes = path, schema.arrow, group_bytes
+        self.rows, self.row_hash = 0, RowHash(schema.arrow, new_hash)
+        """What was written, but for rows that wait for the rest of their row group."""
+        self._waiting: list[pa.RecordBatch] = []
+        self._size = 0
+        self._whole = False
+        with self._named():
+            self._file = pq.ParquetWriter(
+                path,
+                self.schema,
+                compression="zstd",
+                compression_level=3,
+                write_page_index=True,
+                write_statistics=[path for field in self.schema for path in _sought(field)],
+                use_content_defined_chunking=True,
+            )
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._whole:
+            with suppress(OSError):
+                self._file.close()
+            self.path.unlink(missing_ok=True)
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Go on with these rows. However rows come in batches, they are cut at the same places."""
+        ends = np.cumsum(sizes(rows))
+        start, before = 0, 0
+        while start < len(ends):
+            room = self.group_bytes - self._size
+            end = int(np.searchsorted(ends, before + room, side="right"))
+            if end == start and not self._size:
+                end = start + 1  # a huge row
+            if end > start:
+                self._waiting.append(rows.slice(start, end - start))
+                self._size += int(ends[end - 1]) - before
+                start, before = end, int(ends[end - 1])
+            if start < len(ends):
+                self.cut()
+
+    def cut(self) -> None:
+        """Write what waits as one row group, each column in one chunk: how it is chunked would show in its bytes."""
+        if self._waiting:
+            table = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
+            self._waiting, self._size = [], 0
+            self.row_hash.add(table)
+            with self._named():
+                self._file.write_table(table, row_group_size=table.num_rows)
+            self.rows += table.num_rows
+
+    def finish(self, meta: Callable[[int, str], bytes] | None = None) -> tuple[int, str]:
+        """Make the file whole and durable; give its number of rows and their hash."""
+        self.cut()
+        with self._named():
             if meta:
-                writer.add_key_value_metadata({META: meta(rows, row_hash.digest())})
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise CannotWrite(
-            f"{path}: {error.strerror or error}", hint="make room or choose another folder, then run again"
-        ) from error
-    if pq.read_metadata(path).num_rows != rows:
-        raise BrokenStore(f"{path}: wrote {rows} rows and read back another number")
-    return rows, row_hash.digest()
+                self._file.add_key_value_metadata({META: meta(self.rows, self.row_hash.digest())})
+            self._file.close()
+            with self.path.open("rb+") as file:
+                os.fsync(file.fileno())
+        if pq.read_metadata(self.path).num_rows != self.rows:
+            raise BrokenStore(f"{self.path}: wrote {self.rows} rows and read back another number")
+        self._whole = True
+        return self.rows, self.row_hash.digest()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.path.unlink(missing_ok=True)
+            raise CannotWrite(
+                f"{self.path}: {error.strerror or error}", hint="make room or choose another folder, then run again"
+            ) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -102,43 +170,22 @@ def reading(*stores: str | Path) -> Iterator[None]:
         ) from error
 
 
-def row_bytes(dtype: pl.DataType | pl.datatypes.DataTypeClass, value: pl.Expr) -> pl.Expr:
-    """The defined size of a value: UTF-8 bytes of text, else 8; null is 0; lists and structs are sums."""
-    if isinstance(dtype, pl.String):
-        size = value.str.len_bytes().cast(pl.Int64)
-    elif isinstance(dtype, pl.List):
-        size = value.list.eval(row_bytes(dtype.inner, pl.element())).list.sum().cast(pl.Int64)
-    elif isinstance(dtype, pl.Struct):
-        parts = [row_bytes(f.dtype, value.struct.field(f.name)) for f in dtype.fields]
-        size = pl.sum_horizontal(parts).cast(pl.Int64)
-    else:
-        size = pl.when(value.is_null()).then(0).otherwise(8).cast(pl.Int64)
-    return size.fill_null(0)
+def _sought(field: pa.Field, path: str = "", *, listed: bool = False) -> Iterator[str]:
+    """Columns of Parquet whose smallest and largest values help to find rows: those of texts within lists do not."""
+    path += field.name
+    if pa.types.is_list(field.type):
+        yield from _sought(field.type.value_field, f"{path}.list.", listed=True)
+    elif pa.types.is_struct(field.type):
+        for member in field.type:
+            yield from _sought(member, f"{path}.", listed=listed)
+    elif not (listed and pa.types.is_string(field.type)):
+        yield path
 
 
 def frame_bytes(frame: pl.DataFrame) -> pl.Series:
-    """The size of each row."""
-    sizes = [row_bytes(dtype, pl.col(name)).alias(name) for name, dtype in frame.schema.items()]
-    return frame.select(pl.sum_horizontal(sizes)).to_series()
-
-
-def _row_groups(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The frames' rows in pieces none of which is larger than a row group, but of a single huge row.
-
-    However the rows come in frames, they are cut at the same places.
-    """
-    waiting: list[pl.DataFrame] = []
-    size = 0
-    for frame in frames:
-        start = 0
-        for row, bytes_ in enumerate(frame_bytes(frame)):
-            if size and size + bytes_ > ROW_GROUP_BYTES:
-                yield pl.concat([*waiting, frame[start:row]])
-                waiting, start, size = [], row, 0
-            size += bytes_
-        waiting.append(frame[start:])
-    if sum(map(len, waiting)):
-        yield pl.concat(waiting)
+    """The size of each row (`columns.sizes`)."""
+    found = [sizes(batch) for part in arrow_parts(frame) for batch in part.to_batches()]
+    return pl.Series(np.concatenate(found) if found else [], dtype=pl.Int64)
 
 
 def arrow_parts(frame: pl.DataFrame) -> Iterator[pa.Table]:
@@ -152,27 +199,33 @@ def arrow_parts(frame: pl.DataFrame) -> Iterator[pa.Table]:
         yield whole[pl.int_range(start, min(start + PART_ROWS, whole.height), eager=True)].to_arrow()
 
 
-def _table(piece: pl.DataFrame, schema: pa.Schema) -> pa.Table:
-    """A row group's rows, each column in one chunk: how columns are chunked would show in the file's bytes."""
-    return pa.concat_tables([part.cast(schema) for part in arrow_parts(piece)]).combine_chunks()
-
-
-_OF_BYTES = (
+_OF_TEXT = (
     *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view),
 )
+_VIEWS = (pa.types.is_string_view, pa.types.is_binary_view)
+
+
+class Hash(Protocol):
+    """What `hashlib` and `xxhash` make."""
+
+    def update(self, data: Any, /) -> None:
+        """Go on with these bytes."""
+
+    def hexdigest(self) -> str:
+        """The hash as text."""
 
 
 class RowHash:
-    """SHA-256 over the values of rows in order.
+    """A hash over the values of rows in order: SHA-256, or another one for what is never published.
 
     Equal for equal rows, however they are chunked, compressed or stored. Every leaf of the schema has a hash
     for its validity, its lengths and its values. Nothing stands under a null.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._hashes: dict[str, hashlib._Hash] = {}
+    def __init__(self, schema: pa.Schema, new: Callable[[], Hash] = hashlib.sha256) -> None:
+        self._schema, self._new = schema, new
+        self._hashes: dict[str, Hash] = {}
 
     def add(self, table: pa.Table) -> None:
         """Go on with these rows."""
@@ -181,58 +234,57 @@ class RowHash:
                 self._add(field.name, chunk)
 
     def _add(self, path: str, array: pa.Array) -> None:
-        self._update(f"{path} valid", array.is_valid().cast(pa.uint8()))
-        if any(of(array.type) for of in _OF_BYTES):
-            self._add_text(path, array.cast(pa.large_binary()))
+        if not len(array):
             return
-        array = array.drop_null()
+        held = valid(array)
+        self._update(f"{path} valid", (np.ones(len(array), np.uint8) if held is None else held).data)
+        if array.null_count == len(array):
+            return
+        if any(of(array.type) for of in _VIEWS):
+            array = array.cast(pa.large_binary())
+        if any(of(array.type) for of in _OF_TEXT):
+            self._add_text(path, array)
+            return
+        array = array if held is None else array.drop_null()
         if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-            self._update(f"{path} length", pc.list_value_length(array).cast(pa.int64()))
+            self._update(f"{path} length", np.diff(offsets(array)).data)
             self._add(f"{path}[]", array.flatten())
         elif pa.types.is_struct(array.type):
             for index, field in enumerate(array.type):
                 self._add(f"{path}.{field.name}", array.field(index) if not array.offset else array.flatten()[index])
-        elif pa.types.is_boolean(array.type):
-            self._update(f"{path} values", array.cast(pa.uint8()))
-        elif pa.types.is_timestamp(array.type):
-            self._update(f"{path} values", array.cast(pa.int64()))
         else:
-            self._update(f"{path} values", array)
+            number = array.cast(pa.uint8()) if pa.types.is_boolean(array.type) else array
+            width = number.type.bit_width // 8
+            data = memoryview(number.buffers()[1]).cast("B")
+            self._update(f"{path} values", data[number.offset * width : (number.offset + len(number)) * width])
 
     def _add_text(self, path: str, data: pa.Array) -> None:
-        """Add binary values; they are copied only where bytes stand under a null, a part at a time."""
-        lengths = pc.binary_length(data).drop_null()
-        self._update(f"{path} length", lengths)
-        if not len(lengths):
-            return
-        hash, values = self._hash(f"{path} values"), _reach(data)
-        if len(values) == pc.sum(lengths).as_py():
-            hash.update(values)
+        """Add texts; they are copied only where bytes stand under a null, a part at a time."""
+        places, held = offsets(data), valid(data)
+        lengths = np.diff(places) if held is None else np.diff(places)[held]
+        self._update(f"{path} length", lengths.data)
+        if int(lengths.sum()) == places[-1] - places[0]:
+            self._update(f"{path} values", _reach(data))
             return
         for start in range(0, len(data), PART_ROWS):
             if len(part := data.slice(start, PART_ROWS).drop_null()):
-                hash.update(_reach(part))
+                self._update(f"{path} values", _reach(part))
 
-    def _update(self, path: str, array: pa.Array) -> None:
-        """Add the values of an array of numbers without nulls, little-endian."""
-        if len(array):
-            width = array.type.bit_width // 8
-            data = memoryview(array.buffers()[1]).cast("B")
-            self._hash(path).update(data[array.offset * width : (array.offset + len(array)) * width])
-
-    def _hash(self, path: str) -> "hashlib._Hash":
-        return self._hashes.setdefault(path, hashlib.sha256())
+    def _update(self, path: str, values: memoryview) -> None:
+        """Add values, little-endian."""
+        if path not in self._hashes:
+            self._hashes[path] = self._new()
+        self._hashes[path].update(values)
 
     def digest(self) -> str:
-        """The hash of all rows so far, as 64 hexadecimal digits."""
-        whole = hashlib.sha256()
+        """The hash of all rows so far, in hexadecimal digits."""
+        whole = self._new()
         for path in sorted(self._hashes):
             whole.update(f"{path}\0{self._hashes[path].hexdigest()}\n".encode())
         return whole.hexdigest()
 
 
 def _reach(data: pa.Array) -> memoryview:
-    """The bytes from the first to the last of binary values with 64-bit offsets."""
-    _, offsets, values = data.buffers()
-    places = memoryview(offsets).cast("q")[data.offset : data.offset + len(data) + 1]
+    """The bytes from the first to the last of texts."""
+    places, values = offsets(data), data.buffers()[2]
     return memoryview(values or b"")[places[0] : places[-1]]

@@ -28,7 +28,7 @@ import polars as pl
 from synthetic import fold, manifest
 from synthetic import shard as shards
 from synthetic.errors import BrokenStore, CannotWrite, StoreBusy, TargetTaken
-from synthetic.record import Schema, canonical_json, digest, facts, record, schema
+from synthetic.record import Schema, canonical_json, digest, kinds, record
 from synthetic.stage import Progress, silent
 from synthetic.target import store_beside
 
@@ -83,6 +83,7 @@ class Footer(msgspec.Struct, frozen=True):
     """Files with the lines of these ranges that gave no row."""
     rows: int
     row_hash: str
+    """xxh3-128 of the rows' values (`shard.RowHash`)."""
     captured_at: str
     """For people; no order or identity depends on it."""
     code_version: str
@@ -114,7 +115,7 @@ class Overtaken(StoreBusy):
     """Another writer committed the same lines first; reading the store anew and going on is safe."""
 
 
-SCHEMAS: Mapping[str, Schema] = {"traces": facts(), "annotations": schema("annotation-1"), "tokens": schema("tokens-1")}
+SCHEMAS: Mapping[str, Schema] = kinds()
 
 
 @dataclass

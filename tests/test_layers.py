@@ -15,22 +15,25 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = """
 errors
-resources captured fetch
+resources captured fetch columns
 record
 expression evaluations splits
 stage alike
 pairs
 formats measures rules views
-shard
+lines
+pool shard
+worker
 manifest
 fold target
 store
-rewind draft
+rewind draft turns
 parts recipe stats
 references judged
 run
 buckets index
 card privacy
+intake
 capture release preview diff
 compat
 dedupe

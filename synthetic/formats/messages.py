@@ -31,9 +31,12 @@ def take(
     """
     for column, path in columns.items():
         inner: Any = table
-        *outer, last = (path,) if isinstance(path, str) else path
-        for key in outer:
-            inner = inner.get(key) if isinstance(inner, dict) else None
+        if isinstance(path, str):
+            last = path
+        else:
+            *outer, last = path
+            for key in outer:
+                inner = inner.get(key) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and type(found := inner.get(last)) in of:
             row[column] = shown = public_name(found) if column in NAMES else found
             if shown == found:

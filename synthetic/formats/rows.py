@@ -18,7 +18,7 @@ def traces(parsed: Parsed, place: Place, gone: Mapping[str, str]) -> list[dict[s
         parsed.rows[0]["extra"] = (parsed.rows[0].get("extra") or {}) | {"synthetic:repaired": gone}
     rows, empty, where = [], dict.fromkeys(facts().names), place.columns
     for given, sampled in zip(parsed.rows, parsed.sampled, strict=True):
-        row: dict[str, Any] = empty | given | where
+        row: dict[str, Any] = {**empty, **given, **where}
         messages = row["messages"]
         row["row_id"] = row_id(row["trace_id"], row["branch"])
         row["text_key"] = text_key([messages[i] for i in sampled])

@@ -269,7 +269,8 @@ def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
     if "step" not in row:
         dispatch = given if isinstance(given := info.get("dispatch"), dict) else {}
         take(dict(dispatch), row, of=(int,), step="step")
-    take(dict(left), row, of=(int,), step="eval_step")  # the path has the step at which a slow evaluation ended
+    if "eval_step" in left:
+        take(dict(left), row, of=(int,), step="eval_step")  # the path has the step at which a slow evaluation ended
 
 
 def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = False) -> dict[str, Any] | None:
