@@ -106,6 +106,7 @@ def test_only_first_branches_of_trained_agents_are_attempts():
         ('{"reasoning_gym_dataset":"sums","reasoning_gym_entry":{"a":1}}', "x", "reasoning_gym"),
         ('{"ground_truth":{"func_name":"f"}}', None, "ground_truth"),
         ('{"something":"else"}', None, "other"),
+        ('{"answer":"7","kind":"sum"}', "7", "answer"),
         (None, 'a "quoted" \u2028 answer', "ground_truth"),
         (None, None, None),
     ],
@@ -164,6 +165,9 @@ def test_a_release_has_a_row_for_each_problem_and_counts_what_other_configs_drop
     assert rows["problem_id"].is_sorted()
     assert rows.height == 12
     assert set(rows.select("attempts", "correct", "incorrect", "truncated", "errors").iter_rows()) == {(6, 3, 1, 1, 1)}
+    card = (tmp_path / "release" / "README.md").read_text("utf-8")
+    assert "\n| 0 | 0 | 12 | 0 | 0 | 0 |\n\n| Environment |" in card
+    assert "| `sums` | *not recorded* | 12 | 72 | 36 | 12 | 12 | 12 | 0 | 75.0 % | 61.2 % to 85.1 % |" in card
     assert synthetic.check(tmp_path / "release").problems == []
 
 
