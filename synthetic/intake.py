@@ -235,7 +235,11 @@ class Intake:
         self.turns.lines(lines, lambda taken: self._use(part, lines, taken, stretch))
 
     def _are_many(self) -> bool:
-        return self.workers > 1 if self.workers is not None else self.new_bytes >= WORTH_BYTES and cores() > 1 and bool(sys.executable)
+        return (
+            self.workers > 1
+            if self.workers is not None
+            else self.new_bytes >= WORTH_BYTES and cores() > 1 and bool(sys.executable)
+        )
 
     def _start(self) -> None:
         """From here on, other processes take lines apart, and another thread writes."""
