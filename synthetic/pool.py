@@ -36,6 +36,8 @@ LARGEST = 16 * 1024 * 1024
 MESSAGE = struct.Struct("<BQQ")
 """Of a request or an answer: in which slot it stands, how long its head is, and how long it is with what follows."""
 
+ALONE = "run again with --workers 1: finished shards are kept, and less memory is needed"
+
 _START = "import sys; sys.path.append(sys.argv[1]); from synthetic.worker import main; main(sys.argv[2:])"
 
 
@@ -106,7 +108,14 @@ class Pool:
     """So many processes."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = [_start() for _ in range(workers)]
+        """Start them. Raises `WorkerDied` where the system lets none start."""
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(workers):
+                self._workers.append(_start())
+        except OSError as error:
+            self.__exit__(OSError, error, None)
+            raise WorkerDied(f"no other process could be started ({error.strerror})", hint=ALONE) from error
 
     def __enter__(self) -> "Pool":
         return self
@@ -201,7 +210,7 @@ class Pool:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         return WorkerDied(
             f"a process that took lines apart {how}",
-            hint="run again with --workers 1: finished shards are kept, and less memory is needed",
+            hint=ALONE,
         )
 
 

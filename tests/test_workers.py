@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,3 +176,17 @@ def test_a_small_run_starts_no_process(tmp_path):
 
 def test_no_rows_are_no_batch():
     assert batches(facts().arrow, []) == []
+
+
+def test_where_no_process_can_be_started_it_is_told():
+    code = (
+        "import resource; from synthetic.errors import WorkerDied; from synthetic.pool import Pool\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))\n"
+        "try: Pool(4)\n"
+        "except WorkerDied as error: print(error, '/', error.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(
+        "no other process could be started (Too many open files) / run again with --workers 1"
+    )
+    assert done.stderr == ""

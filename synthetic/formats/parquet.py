@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO  # Any: values of a Parquet file
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 BATCH_ROWS = 64
 """Rows that are decoded at once."""
@@ -34,6 +32,8 @@ def rows(file: BinaryIO, start: int, columns: Callable[[str], bool] = lambda nam
 
     Raises `ArrowException`, `ValueError` or `OSError` where the file is damaged, too large, or has a column twice.
     """
+    import pyarrow.parquet as pq  # here, because few logs are Parquet (0.1 s)
+
     with _limited():
         table = pq.ParquetFile(file, buffer_size=1 << 20)
         leaves = [table.schema.column(index) for index in range(len(table.schema))]
@@ -103,6 +103,8 @@ def _size(array: pa.Array) -> int:
     """About how many bytes the values take, each counted as often as it stands there."""
     kind = array.type
     if pa.types.is_dictionary(kind):
+        import pyarrow.compute as pc
+
         lengths = pc.binary_length(array.dictionary).cast(pa.int64())
         return 8 * len(array) + (pc.sum(lengths.take(array.indices)).as_py() or 0)
     if pa.types.is_struct(kind):

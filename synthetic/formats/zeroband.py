@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO  # Any: JSON values
 
-import pyarrow.parquet as pq
-
 from synthetic.formats.attempt import add, message, score
 from synthetic.formats.file import Reading
 from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
@@ -42,6 +40,8 @@ def opened(path: Path) -> Reading:
 
 
 def _rows(file: BinaryIO, start: int) -> Iterator[bytes]:
+    import pyarrow.parquet as pq
+
     text = {"prompt", "completion"} <= set(pq.read_schema(file).names)
     file.seek(0)
     return rows(file, start, lambda name: not (text and name in TOKENS))
