@@ -5,6 +5,7 @@ guard, and nothing is pickled. Lines and rows go through files in memory, so tha
 nobody ever waits for a reader. What a process gives depends on its lines alone, never on which process it was.
 """
 
+import mmap
 import os
 import select
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -32,6 +34,9 @@ SLOTS = 2
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of lines that are handed over at most; what is more is taken apart where it was read."""
+
+MAPPED_BYTES = 32 * 1024 * 1024
+"""Bytes of a slot that are mapped; more goes through its file."""
 
 MESSAGE = struct.Struct("<BQQ")
 """Of a request or an answer: in which slot it stands, how long its head is, and how long it is with what follows."""
@@ -84,8 +89,8 @@ class Ticket:
 @dataclass
 class _Worker:
     process: "subprocess.Popen[bytes]"
-    requests: list[FileIO]
-    answers: list[FileIO]
+    requests: "list[Slot]"
+    answers: "list[Slot]"
     ready: bool = False
     asked: deque[tuple[int, Ticket]] = field(default_factory=deque)
     """Slots and tickets of what is not answered yet, in order."""
@@ -125,8 +130,8 @@ class Pool:
             if kind is not None:
                 worker.process.kill()
             with worker.process:  # closes its pipes, at which it ends, and waits for it
-                for file in (*worker.requests, *worker.answers):
-                    file.close()
+                for slot in (*worker.requests, *worker.answers):
+                    slot.file.close()
 
     @property
     def started(self) -> bool:
@@ -171,9 +176,7 @@ class Pool:
                 [(line.offset, None if line.text is None else len(line.text), line.length) for line in lines.lines],
             )
         )
-        file = worker.requests[slot]
-        file.seek(0)
-        whole = write(file, head) + sum(write(file, line.text) for line in lines.lines if line.text)
+        whole = worker.requests[slot].put([head, *(line.text for line in lines.lines if line.text)])
         worker.asked.append((slot, ticket))
         self._say(worker, MESSAGE.pack(slot, len(head), whole))
         return ticket
@@ -195,7 +198,7 @@ class Pool:
         expected, ticket = worker.asked.popleft()
         if slot != expected:
             raise self._died(worker)
-        ticket.taken = _answered(read(worker.answers[slot], whole), head)
+        ticket.taken = _answered(worker.answers[slot].get(whole), head)
         worker.free.append(slot)
 
     def _say(self, worker: _Worker, message: bytes) -> None:
@@ -216,8 +219,8 @@ class Pool:
 
 def _start() -> _Worker:
     """A new process, which shares the files of its slots."""
-    requests, answers = ([_file() for _ in range(SLOTS)] for _ in range(2))
-    shared = [file.fileno() for file in (*requests, *answers)]
+    requests, answers = ([Slot(_file()) for _ in range(SLOTS)] for _ in range(2))
+    shared = [slot.file.fileno() for slot in (*requests, *answers)]
     found = str(Path(__file__).parent.parent)  # where this package is, also where it is not installed
     process = subprocess.Popen(  # noqa: S603 - this interpreter, and numbers
         [sys.executable, "-P", "-c", _START, found, *map(str, shared)],
@@ -229,6 +232,42 @@ def _start() -> _Worker:
     return _Worker(process, requests, answers)
 
 
+class Slot:
+    """A file in which one process leaves bytes for another. It is mapped: what is written again needs no new memory."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.file = file
+        if os.fstat(file.fileno()).st_size < MAPPED_BYTES:
+            file.truncate(MAPPED_BYTES)  # takes room as it is written
+        self._map = mmap.mmap(file.fileno(), MAPPED_BYTES)
+
+    def put(self, parts: Sequence[bytes | memoryview]) -> int:
+        """Leave these bytes, one behind the other; give how many they are."""
+        whole, at = sum(map(len, parts)), 0
+        if whole <= MAPPED_BYTES:
+            for part in parts:
+                self._map[at : at + len(part)] = part
+                at += len(part)
+            return whole
+        self.file.seek(0)
+        for part in parts:
+            left = memoryview(part)
+            while left:
+                left = left[self.file.write(left) or 0 :]
+        return whole
+
+    def get(self, size: int) -> memoryview:
+        """So many bytes; they stand until others are left."""
+        if size <= MAPPED_BYTES:
+            return memoryview(self._map)[:size]
+        found = memoryview(bytearray(size))
+        left = found
+        self.file.seek(0)
+        while left and (count := self.file.readinto(left)):
+            left = left[count:]
+        return found
+
+
 def _file() -> FileIO:
     """A file without a name; in memory, where the system has such files."""
     if hasattr(os, "memfd_create"):
@@ -237,31 +276,13 @@ def _file() -> FileIO:
         return FileIO(os.dup(file.fileno()), "r+b")
 
 
-def write(file: FileIO, data: bytes | memoryview) -> int:
-    """Write all of it where the file stands; give its size."""
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) or 0 :]
-    return len(data)
-
-
-def read(file: FileIO, size: int) -> bytearray:
-    """So many bytes from the front."""
-    found = bytearray(size)
-    left = memoryview(found)
-    file.seek(0)
-    while left and (count := file.readinto(left)):
-        left = left[count:]
-    return found
-
-
-def requested(data: bytearray, head: int) -> Lines:
+def requested(data: memoryview, head: int) -> Lines:
     """The lines that a process was handed."""
-    request = msgspec.msgpack.decode(memoryview(data)[:head], type=Request)
+    request = msgspec.msgpack.decode(data[:head], type=Request)
     lines = Lines(request.kind, request.source(), request.number)
-    at, whole = head, memoryview(data)
+    at = head
     for offset, size, length in request.lines:
-        text = None if size is None else bytes(whole[at : at + size])
+        text = None if size is None else bytes(data[at : at + size])
         lines.lines.append(Line(offset, text, length))
         at += size or 0
     return lines
@@ -276,10 +297,11 @@ def answer(taken: Taken) -> tuple[bytes, list[memoryview]]:
     return msgspec.msgpack.encode(Answer(*counts, bad, sizes)), frames
 
 
-def _answered(data: bytearray, head: int) -> Taken:
-    said = msgspec.msgpack.decode(memoryview(data)[:head], type=Answer)
+def _answered(data: memoryview, head: int) -> Taken:
+    said = msgspec.msgpack.decode(data[:head], type=Answer)
     taken = Taken(said.lines, said.captured, said.rows, said.repaired, [Bad(*bad) for bad in said.bad])
-    at, whole = head, pa.py_buffer(data)
+    at, whole = 0, pa.allocate_buffer(len(data) - head)
+    memoryview(whole).cast("B")[:] = data[head:]
     for kind, size in said.frames:
         taken.frames.append((kind, pa.ipc.read_record_batch(whole.slice(at, size), kinds()[kind].arrow)))
         at += size

@@ -10,20 +10,17 @@ from collections.abc import Sequence
 from io import FileIO
 
 from synthetic.lines import take
-from synthetic.pool import MESSAGE, answer, read, requested, write
+from synthetic.pool import MESSAGE, Slot, answer, requested
 
 
 def main(files: Sequence[str]) -> None:
     """Answer until nobody asks; `files` are the numbers of requests' files, then of answers'."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks ends first, and then this
-    opened = [FileIO(int(number), "r+b") for number in files]
-    requests, answers = opened[: len(opened) // 2], opened[len(opened) // 2 :]
+    slots = [Slot(FileIO(int(number), "r+b")) for number in files]
+    requests, answers = slots[: len(slots) // 2], slots[len(slots) // 2 :]
     gc.freeze()  # what was imported is never looked through again
     os.write(1, b"\n")
     while len(message := os.read(0, MESSAGE.size)) == MESSAGE.size:
         slot, size, whole = MESSAGE.unpack(message)
-        head, streams = answer(take(requested(read(requests[slot], whole), size)))
-        file = answers[slot]
-        file.seek(0)
-        whole = write(file, head) + sum(write(file, stream) for stream in streams)
-        os.write(1, MESSAGE.pack(slot, len(head), whole))
+        head, frames = answer(take(requested(requests[slot].get(whole), size)))
+        os.write(1, MESSAGE.pack(slot, len(head), answers[slot].put([head, *frames])))
