@@ -43,7 +43,10 @@ MESSAGE = struct.Struct("<BQQ")
 
 ALONE = "run again with --workers 1: finished shards are kept, and less memory is needed"
 
-_START = "import sys; sys.path.append(sys.argv[1]); from synthetic.worker import main; main(sys.argv[2:])"
+_START = (
+    "import os, sys; sys.path.append(sys.argv[1]); os.environ['OPENBLAS_NUM_THREADS'] = '1'; "  # it computes nothing
+    "from synthetic.worker import main; main(sys.argv[2:])"
+)
 
 
 class Request(msgspec.Struct):
