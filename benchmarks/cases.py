@@ -25,7 +25,7 @@ def _capture(folder: Path) -> Callable[[], int]:
     from synthetic.capture import capture
 
     shutil.rmtree(folder / "store", ignore_errors=True)
-    return lambda: capture(folder / "run", into=folder / "store").rows
+    return lambda: capture(folder / "run", into=folder / "store", workers=1).rows  # so that memory is all of it
 
 
 def _decode(folder: Path) -> Callable[[], int]:

@@ -44,6 +44,12 @@ def test_starting_costs_more_than_a_bare_interpreter():
     assert float(helped.cpu) > float(bare.cpu) > 0
 
 
+def test_what_a_second_core_gives_is_told_of_both_kinds_of_logs(tmp_path):
+    lines = capture.cores(traces=32, rounds=1, parent=str(tmp_path)).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["one core", "two cores"] * 2
+    assert lines[2].endswith(" | 1.00 |")
+
+
 def test_a_run_is_captured_and_released(tmp_path):
     found = release.rows([16], parent=str(tmp_path))
     cases = "decode|capture|copy of the store|judge|release|copy of the release|release again".split("|")
