@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthetic
@@ -91,6 +91,7 @@ def test_datasets_gives_both_splits(tmp_path):
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, unique=True), st.floats(0, 0.99), st.text(max_size=5))
+@settings(deadline=None)
 def test_a_split_is_a_function_of_cluster_and_salt(names, share, salt):
     clusters = pl.Series(names, dtype=pl.String)
     whole = Split(share, salt).of(clusters)
