@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from synthetic import shard
+from synthetic import parts, shard
 from synthetic.judged import Judged
 from synthetic.record import schema
 from synthetic.run import Bench
@@ -38,14 +38,18 @@ def frames(
     columns = ["row_id", "problem_id", "text_key", "minhash", "trace_id", "branch"]
     names = schema(SCHEMA).names
     configs = sorted(name for name in judged if name != "traces" and VIEWS[name].texts)
-    for number in range(of):
-        found = []
-        for place in range(len(bench.snapshot.traces)):
-            standing = [pl.Series(name, judged[name].standing[place]) for name in configs]
-            holding = [pl.when(pl.col(name)).then(pl.lit(name)).alias(f"in {name}") for name in configs]
-            held = pl.concat_list(holding).list.drop_nulls().alias("configs")
-            frame = bench.frame(place, columns).collect().with_columns(standing).filter(leading == number)
-            found.append(frame.select(*columns, held))
+
+    def rows_of(place: int) -> pl.DataFrame:
+        standing = [pl.Series(name, judged[name].standing[place]) for name in configs]
+        holding = [pl.when(pl.col(name)).then(pl.lit(name)).alias(f"in {name}") for name in configs]
+        held = pl.concat_list(holding).list.drop_nulls().alias("configs")
+        return bench.frame(place, columns).collect().with_columns(standing).select(*columns, held)
+
+    def stretch(rows: pl.DataFrame) -> pl.Series:
+        return rows.select(leading).to_series()
+
+    places = range(len(bench.snapshot.traces))
+    for number, rows in enumerate(parts.cut(places, rows_of, stretch, of, bench.cache.folder)):
         progress("writing the index", number + 1, of)
-        if sum(map(len, found)):
-            yield pl.concat(found).sort("problem_id", "trace_id", "branch").select(names)
+        if rows.height:
+            yield rows.sort("problem_id", "trace_id", "branch").select(names)

@@ -1,7 +1,7 @@
 """Rows that meet, cut into parts: equal values of a column together, each small enough for memory.
 
-A stable hash of the column's value decides which, so a part holds the same rows whatever their order. Where there are
-several, rows go shard by shard into files first.
+A stable hash of the column's value decides which (`part_of`), so a part holds the same rows whatever their order. Where
+there are several, rows go shard by shard into files first: every shard is read once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,14 +25,25 @@ def count(rows: int, row_bytes: float, *, part_rows: int = PART_ROWS, part_bytes
 
 
 def cut(
-    places: Sequence[int], rows_of: Callable[[int], pl.DataFrame], column: str, parts: int, folder: Path
+    places: Sequence[int],
+    rows_of: Callable[[int], pl.DataFrame],
+    which: Callable[[pl.DataFrame], pl.Series],
+    parts: int,
+    folder: Path,
 ) -> Iterator[pl.DataFrame]:
-    """The rows of all places in parts that are not empty, each in the places' order. `folder` is for scratch files."""
+    """The rows of all places in parts, each in the places' order; of several, those that are not empty.
+
+    `which` gives the number of each row's part; `folder` is for scratch files.
+    """
+    if parts == 1:
+        if places:
+            yield pl.concat([rows_of(place) for place in places])
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder) as scratch:
         for place in places:
             frame = rows_of(place)
-            for (part,), piece in frame.group_by(part_of(frame[column], parts), maintain_order=True):
+            for (part,), piece in frame.group_by(which(frame).alias("part"), maintain_order=True):
                 piece.write_ipc(Path(scratch) / f"{part}-{place:09d}.arrow", compression="lz4")
             del frame
         for number in range(parts):

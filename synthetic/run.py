@@ -195,7 +195,7 @@ class Bench:
         """The result of a stage whose rows meet, by shard, with positions in place of row_id."""
         read = stage.columns(settings)
         grouped = self._meet(stage.groups, stage.grouping(settings), standing) if stage.groups else None
-        found: list[pl.DataFrame] = []
+        found: dict[int, list[pl.DataFrame]] = {}
         for number, (part, of) in enumerate(self._parts(stage, settings, standing, grouped)):
             names = [*read, *stage.groups.gives] if stage.groups else read
             content = RowHash(part.select(names).to_arrow().schema)
@@ -206,21 +206,22 @@ class Bench:
             by = stage.once or "row_id"
             if stage.once:
                 result = part.select("row_id", by).join(result, on="row_id", how="inner").drop("row_id")
-                found += self._everyone(by, result)
+                for place, rows in self._everyone(by, result):
+                    found.setdefault(place, []).append(rows)
             else:
-                places = part.select("row_id", "place", "position")
-                found.append(places.join(result, on=by, how="inner", maintain_order="left").drop(by))
+                where = part.select("row_id", "place", "position")
+                placed = where.join(result, on=by, how="inner", maintain_order="left").drop(by)
+                for (place,), rows in placed.partition_by("place", as_dict=True, include_key=False).items():
+                    found.setdefault(int(place), []).append(rows)
             self.progress(stage.name, number + 1, of)
-        if not found:
-            return {}
-        whole = pl.concat(found).sort("place", "position")
-        return {int(p[0]): frame.drop("place") for p, frame in whole.partition_by("place", as_dict=True).items()}
+        # Shard by shard: what is found of all rows is never held twice.
+        return {place: pl.concat(found.pop(place)).sort("position") for place in sorted(found)}
 
-    def _everyone(self, by: str, result: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """What was found for one row of each value, for every row."""
+    def _everyone(self, by: str, result: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+        """What was found for one row of each value, for every row, by shard."""
         for place in range(len(self.snapshot.traces)):
-            rows = self.frame(place, [by]).with_columns(_where(place))
-            yield rows.join(result.lazy(), on=by, how="left", maintain_order="left").drop(by).collect()
+            rows = self.frame(place, [by]).with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"))
+            yield place, rows.join(result.lazy(), on=by, how="left", maintain_order="left").drop(by).collect()
 
     def _parts(
         self, stage: Stage, settings: Mapping[str, Any], standing: Sequence[pl.Series], grouped: Hits | None
@@ -248,10 +249,7 @@ class Bench:
         row_bytes = max(frame.estimated_size() / max(frame.height, 1) for frame in looked_at)
         del looked_at
         of = parts.count(rows, row_bytes, part_rows=self.part_rows, part_bytes=self.part_bytes)
-        if of == 1:
-            yield pl.concat([rows_of(place) for place in places]), 1
-            return
-        for part in parts.cut(places, rows_of, column, of, self.cache.folder):
+        for part in parts.cut(places, rows_of, lambda rows: parts.part_of(rows[column], of), of, self.cache.folder):
             yield part, of
 
     # ---- configs

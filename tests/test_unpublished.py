@@ -7,9 +7,13 @@ import pytest
 
 import synthetic
 from synthetic.errors import BrokenRelease
+from synthetic.index import frames
 from synthetic.manifest import INDEX
 from synthetic.recipe import Recipe, parse
 from synthetic.record import schema
+from synthetic.run import Bench
+from synthetic.stage import silent
+from synthetic.store import Cache, snapshot
 from tests.releases import attempt, config_rows, copied, store
 from tests.rows import said
 from tests.test_near import LONG, edited
@@ -61,6 +65,17 @@ def test_an_index_says_of_every_row_what_it_is_and_where_it_stands(first):
         256 if row["messages"] else None for row in traces.iter_rows(named=True)
     ]
     assert synthetic.check(first).problems == []
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 100])
+def test_an_index_is_the_same_however_few_rows_are_held_at_once(tmp_path, rows_at_once):
+    rows = [attempt(problem, n, messages=wrote(f"{problem} and {n}")) for n in range(3) for problem in range(1, 9)]
+    facts = [store(tmp_path / f"s{n}", rows[n::2]) for n in (0, 1)]
+    bench = Bench(snapshot(*facts), Recipe("index"), Cache(tmp_path / "scratch"))
+    stretches = list(frames(bench, bench.judge_all(), silent, rows_at_once))
+    assert len(stretches) == 1 if rows_at_once == 100 else len(stretches) > 2
+    synthetic.release(*facts, to=tmp_path / "whole", recipe=Recipe("index"))
+    assert pl.concat(stretches).equals(pl.read_parquet(tmp_path / "whole" / INDEX))
 
 
 def test_what_is_published_is_left_out_exactly_and_nearly(first, tmp_path):
