@@ -1,5 +1,7 @@
 """Think tags, scripts, refusals, play with the checker, token counts: what is kept, dropped and marked."""
 
+import json
+
 import polars as pl
 import pytest
 
@@ -145,6 +147,37 @@ def test_what_does_not_fit_is_dropped_by_any_tokenizers_file(tmp_path):
     assert done.manifest is not None
     assert [one["name"] for one in done.manifest.references] == ["tokenizer.json"]
     assert synthetic.check(tmp_path / "r").problems == []
+
+
+def fitting(texts, tokens, **settings) -> dict[str, str]:
+    """What `fits` says of traces a, b, … with these texts, by a tokenizer whose file has these settings besides."""
+    rows = [trace(n, messages=[said("assistant", text)]) for n, text in zip("abcd", texts, strict=False)]
+    opened = pl.LazyFrame({"json": [json.dumps(json.loads(TOKENIZER.read_text("utf-8")) | settings)]})
+    stage = RULES["fits"]
+    given = frame(rows).select(stage.columns({}))
+    found = stage(given, opened, tokenizer="t.json", tokens=tokens).collect()
+    return {row.removesuffix("/0"): reason for row, reason in found.iter_rows()}
+
+
+def test_what_a_tokenizers_file_cuts_off_or_fills_up_is_counted_as_it_is():
+    texts = ["four and " * 400, "four and " * 40]
+    cut = {"direction": "Right", "max_length": 10, "strategy": "LongestFirst", "stride": 0}
+    fill = {"strategy": {"Fixed": 5000}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+            "pad_type_id": 0, "pad_token": "x"}  # fmt: skip
+    plain = fitting(texts, 300)
+    assert plain.keys() == {"a"}
+    assert fitting(texts, 300, truncation=cut, padding=fill) == plain
+
+
+def test_a_text_of_any_length_is_counted_in_pieces():
+    few, many = "four and " * 111_000, "four and " * 1_000_000
+    number = int(fitting([few], 300)["a"].split()[0])
+    assert number > 111_000
+    assert fitting([few + few], 2 * number - 1) == {"a": f"{2 * number} tokens, more than {2 * number - 1}"}
+    found = fitting([many, "x" * 2_500_000, few], 300)
+    assert found.keys() == {"a", "b", "c"}
+    assert found["a"].startswith("at least ")
+    assert found["c"] == f"{number} tokens, more than 300"
 
 
 def test_a_broken_tokenizer_is_one_clear_error(tmp_path):
