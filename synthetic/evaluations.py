@@ -21,6 +21,7 @@ KEYS = {
     "question": "the column of what is asked",
     "answer": "the column of the solution, where there is one",
     "id": "the column that names an item; without one it is the number of its row",
+    "files": "which files of a folder or a repository, such as main/test-*.parquet; without it all that can be read",
 }
 
 ITEMS = {"set": pl.String, "item": pl.String, "question": pl.String, "answer": pl.String}
@@ -52,15 +53,22 @@ def read(name: str, said: Mapping[str, str]) -> pl.DataFrame:
     where = f'[evaluation."{name}"]'
     if "path" not in known:
         repo = common().get(name, {}).get("repo")
-        hint = (
-            f'hf download {repo} --repo-type dataset --local-dir {name}, then path = "{name}"' if repo else 'path = "…"'
-        )
+        some = f" --include '{known['files']}'" if "files" in known else ""
+        hint = f'hf download {repo} --repo-type dataset{some} --local-dir {name}, then path = "{name}"'
+        hint = hint if repo else 'path = "…"'
         raise RecipeError(f"{where}: says no path", hint=hint)
     if "question" not in known:
         raise RecipeError(f"{where}: names no column for the question", hint='question = "problem"')
-    path = local(pinned(known["path"], f"{where}, path"), [f"*{suffix}" for suffix in READERS])
+    here, files = Path(known["path"]).exists(), known.get("files")
+    if files is not None and (not files or files.startswith("/") or ".." in files):
+        raise RecipeError(
+            f"{where}: files = '{files}' names no files within a folder", hint='files = "*/test-*.parquet"'
+        )
+    path = local(pinned(known["path"], f"{where}, path"), [files] if files else [f"*{suffix}" for suffix in READERS])
+    if files and here and "files" not in said and not (path.is_dir() and any(path.glob(files))):
+        files = None  # only we say that there are such files: a folder may hold them under other names
     maybe = known.keys() - said.keys() - {"question"}
-    found = [_items(name, file, known, maybe, where) for file in _files(path, where)]
+    found = [_items(name, file, known, maybe, where) for file in _files(path, files, where)]
     items = pl.concat(found).with_columns(pl.coalesce("item", pl.int_range(pl.len()).cast(pl.String)).alias("item"))
     items = items.filter(pl.col("question").str.strip_chars().str.len_bytes() > 0)
     if items.is_empty():
@@ -68,14 +76,18 @@ def read(name: str, said: Mapping[str, str]) -> pl.DataFrame:
     return items
 
 
-def _files(path: Path, where: str) -> list[Path]:
+def _files(path: Path, pattern: str | None, where: str) -> list[Path]:
     if path.is_file():
+        if pattern:
+            raise RecipeError(f"{where}: {path} is a file, and `files` names some of a folder", hint="leave one out")
         if path.suffix.lower() not in READERS:
             raise UnreadableLog(f"{where}: {path}: of no known kind; these are read: {', '.join(READERS)}")
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in READERS)
+    every = path.glob(pattern) if pattern else path.rglob("*")
+    found = sorted(file for file in every if file.is_file() and file.suffix.lower() in READERS)
     if not found:
-        what = f"no file to read in it ({', '.join(READERS)})" if path.is_dir() else "there is no such file or folder"
+        kinds = ", ".join(READERS) + (f"; files = '{pattern}'" if pattern else "")
+        what = f"no file to read in it ({kinds})" if path.is_dir() else "there is no such file or folder"
         raise UnreadableLog(f"{where}: {path}: {what}")
     return found
 

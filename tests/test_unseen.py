@@ -238,6 +238,33 @@ def test_sets_are_read_from_every_kind_of_file(tmp_path):
     ]
 
 
+def test_of_a_repository_only_the_files_are_read_that_models_are_tested_on(tmp_path):
+    for place, said_of in {
+        "main/test-00000-of-00001.parquet": {"question": [FARM], "answer": ["55"]},
+        "main/train-00000-of-00001.parquet": {"question": [DICE], "answer": ["9"]},
+        "socratic/test-00000-of-00001.parquet": {"question": [URNS], "answer": ["9"]},
+        "other.parquet": {"text": ["no question"]},
+    }.items():
+        (tmp_path / "gsm8k" / place).parent.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(said_of).write_parquet(tmp_path / "gsm8k" / place)
+    whole = {"path": str(tmp_path / "gsm8k")}
+    assert evaluations.read("gsm8k", whole)["question"].to_list() == [FARM]
+    trained = evaluations.read("gsm8k", whole | {"files": "main/*.parquet"})
+    assert trained["question"].to_list() == [FARM, DICE]
+    assert evaluations.read("gsm8k", {"path": f"{whole['path']}/socratic"})["question"].to_list() == [URNS], (
+        "a folder that is laid out otherwise is read whole"
+    )
+    one = {"path": str(tmp_path / "gsm8k/main/train-00000-of-00001.parquet")}
+    assert evaluations.read("gsm8k", one)["question"].to_list() == [DICE]
+    with pytest.raises(RecipeError, match="is a file, and `files` names some of a folder"):
+        evaluations.read("gsm8k", one | {"files": "*"})
+    for wrong in ("", "/etc/*", "../*"):
+        with pytest.raises(RecipeError, match="names no files within a folder"):
+            evaluations.read("gsm8k", whole | {"files": wrong})
+    with pytest.raises(UnreadableLog, match=r"no file to read in it \(.*; files = 'test/\*'\)"):
+        evaluations.read("gsm8k", whole | {"files": "test/*"})
+
+
 def test_what_cannot_be_read_says_what_would_work(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"q": "x", "l": [1]}\n', "utf-8")
     (tmp_path / "b.jsonl").write_text("not json\n", "utf-8")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from synthetic import manifest
 from synthetic.fetch import local, without_revision
 from tests.hub.pushing import REPO
 from tests.releases import attempt, command, config_rows, store
@@ -64,6 +65,30 @@ def test_a_release_leaves_out_what_one_on_the_hub_has(hub, push, small, next_rel
     assert config_rows(tmp_path / "next")["row_id"].to_list() == ["p1-9/0"]
     cached = [path.name for path in (tmp_path / "home").rglob("*.parquet")]
     assert cached == ["rows.parquet"], "no more than the index was downloaded"
+
+
+def test_an_evaluation_set_on_the_hub_is_read_at_a_commit_and_only_its_files(hub, push, small, ask, tmp_path):
+    push(small)
+    commit = hub.repos[REPO].tags["v1.0.0"]
+    recipe = tmp_path / "r.toml"
+
+    def made(revision):
+        where = f'path = "{REPO}@{revision}"\nfiles = "data/sft_verified/*.parquet"\nquestion = "problem_id"'
+        rules = '[{ rule = "verified" }, { rule = "unseen", sets = ["theirs"] }]'
+        recipe.write_text(f"sft_verified.keep = {rules}\n[evaluation.theirs]\n{where}\n", "utf-8")
+        facts = store(tmp_path / f"s {revision}", [attempt(1, 0)])
+        return ask("release", facts, "--to", tmp_path / "next", "--recipe", recipe)
+
+    refused = made("main")
+    assert refused.returncode == 1
+    assert "can become another one; a recipe names a whole commit" in " ".join(refused.stderr.split())
+    done = made(commit)
+    assert done.returncode == 0, done.stderr
+    (told,) = manifest.read(tmp_path / "next").references
+    items = config_rows(small).height
+    assert [(one["name"], one["items"]) for one in told["sets"]] == [("theirs", items)]
+    cached = {path.parent.name for path in (tmp_path / "home").rglob("*.parquet")}
+    assert cached == {"sft_verified"}, "nothing else was downloaded"
 
 
 def test_what_is_not_there_is_one_clear_error(push, ask, small):
