@@ -63,12 +63,19 @@ def test_a_text_column_may_be_one_that_rows_must_agree_in():
     assert near_duplicates(rows, within=["text"]).select("row", "keeper").rows() == [(1, 0)]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 79), max_size=4), st.sampled_from("ab")), max_size=14)
+EDITED = st.tuples(
+    st.integers(0, 3),
+    st.lists(st.integers(0, 79), max_size=4),
+    st.sampled_from([80, 80, 70, 50, 30]),
+    st.sampled_from("ab"),
 )
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+"""Which text, the places of its words that are others, how many of its first words are there, and what it is within."""
+
+
+@given(st.lists(EDITED, max_size=14))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_brute_force_agrees(rows):
-    texts = [(edited(text(seed), places), within) for seed, places, within in rows]
+    texts = [(" ".join(edited(text(seed), places).split()[:words]), within) for seed, places, words, within in rows]
     frame = pl.DataFrame(texts, schema={"text": pl.String, "within": pl.String}, orient="row")
     wanted = brute(texts)
     # One slot a band: everything that is alike at all is a candidate.
