@@ -38,7 +38,7 @@ def near_duplicates(
     problem and the final answer. A null text, or one without a token, is nobody's copy.
 
     Candidates come from `bands` bands of `band_slots` slots of the signatures (`alike.sketch`), so that of pairs at a
-    similarity of 0.8 1.4 % are missed, at 0.85 0.2 %. Rows are read `part_rows` at a time, and twice where their texts
+    similarity of 0.8 1.4 % are missed, at 0.85 0.1 %. Rows are read `part_rows` at a time, and twice where their texts
     are larger than `kept_bytes`: held are 256 bytes for each row, and the texts and shingles of candidates. Raises
     `polars.exceptions.ColumnNotFoundError`.
     """

@@ -81,7 +81,7 @@ def near_unique(
     its own.
 
     Pairs are found by `bands` bands of `band_slots` slots of `minhash`, so that of pairs at Jaccard 0.8 1.4 % are
-    missed, at 0.85 0.2 %; a contained row is found as often as its Jaccard allows. Method: Broder, "On the resemblance
+    missed, at 0.85 0.1 %; a contained row is found as often as its Jaccard allows. Method: Broder, "On the resemblance
     and containment of documents", 1997. `may_empty` lets a problem, verdict or source lose its last row (`scope` =
     "everything").
     """
