@@ -44,6 +44,7 @@ def answer(content, **more) -> str | None:
         "\n".join(["So x = 4, which is not 5."] * 40),
         "na " * 1_000_000,
         "哈" * 500,
+        f"<think>{THOUGHT} " + "Wait, let me check. " * 60 + r"</think>So it is \boxed{4}.",
     ],
     ids=[
         "sentence",
@@ -54,6 +55,7 @@ def answer(content, **more) -> str | None:
         "lines",
         "one token",
         "characters",
+        "thinking before an answer",
     ],
 )
 def test_a_loop_is_found(text):
@@ -87,6 +89,12 @@ def test_a_loop_is_told_with_its_size_and_its_times():
     assert (found["loop_tokens"], found["loop_repeats"], found["loop_run"]) == (250, 50.0, 0)
     found = measured("loop", trace("a", text="x " + "7" * 199), trace("b", text=None, messages=[]))
     assert found["loop_run"].to_list() == [199, 0]
+
+
+def test_thinking_of_its_own_field_is_looked_at_too():
+    last = said("assistant", r"So it is \boxed{4}.", reasoning_content=f"{THOUGHT} " + "Wait, no. " * 100)
+    found = measured("loop", trace("a", messages=[said("user", "?"), last], num_prompt_messages=1)).row(0, named=True)
+    assert (found["loop_tokens"], found["loop_repeats"]) == (400, 100.0)
 
 
 # ---- final answers

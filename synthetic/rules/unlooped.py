@@ -11,7 +11,7 @@ TOKENS, REPEATS, RUN = 150, 3.0, 400
 def unlooped(
     traces: pl.LazyFrame, *, tokens: int = TOKENS, repeats: float = REPEATS, run_bytes: int = RUN
 ) -> pl.LazyFrame:
-    """Keep rows that do not end in a loop, and hold no endless run of digits or signs.
+    """Keep rows whose text and thinking do not end in a loop, and that hold no endless run of digits or signs.
 
     A loop: at least `tokens` tokens at the end are one period said at least `repeats` times. A run: `run_bytes` bytes
     or more with a period of at most 16 bytes, white space not counted. An unknown measure counts as 0, for there is no
