@@ -6,6 +6,7 @@ here becomes a code span (`code`), in which Markdown, HTML, links and table cell
 that the template does not name as missing (`known`, `named`) stops the release.
 """
 
+import html
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,10 @@ from typing import Any, Final  # Any: values of JSON
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
+from synthetic import plain, plots
 from synthetic.errors import BrokenRelease
 from synthetic.manifest import Config, Kept, Manifest
+from synthetic.plain import visible
 from synthetic.recipe import Recipe
 from synthetic.record import Json
 from synthetic.resources import folder
@@ -46,7 +49,20 @@ def texts(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> di
 def render(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
     """README.md. `numbers` are those of `stats.numbers` for the release's configs. Raises `BrokenRelease`."""
     front = Markdown(front_matter(manifest, numbers))
-    return _filled("card.md.jinja", manifest=manifest, numbers=numbers, recipe=recipe, front_matter=front)
+    shown = pictures(manifest, numbers)
+    said = {"manifest": manifest, "numbers": numbers, "recipe": recipe}
+    return _filled("card.md.jinja", front_matter=front, pictures=shown, **said)
+
+
+def pictures(manifest: Manifest, numbers: Mapping[str, Json]) -> dict[str, list[Markdown]]:
+    """The pictures of a release as HTML, by the template that shows them; none where nothing drew them."""
+    found: dict[str, list[Markdown]] = {}
+    if manifest.made_with.keys() >= set(plots.PACKAGES):
+        for each in plots.of(numbers, manifest.configs):
+            # On one line, and every name in it made visible: no blank line ends the block of HTML.
+            image = f'<p><img src="{each.paths[0]}" alt="{html.escape(each.alt)}"></p>\n'
+            found.setdefault(each.section, []).append(Markdown(image))
+    return found
 
 
 def changelog(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
@@ -120,7 +136,7 @@ def code(text: str) -> Markdown:
     What cannot be seen (newlines, control and bidirectional characters, lone surrogates) is shown as an escape, and so
     a backslash is doubled; the fence is longer than any run of backticks inside.
     """
-    line = "".join(map(_visible, text[:LONGEST])) + ("…" if len(text) > LONGEST else "")
+    line = visible(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
     if not line or line != line.strip():
         line = f'"{line}"'
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
@@ -129,26 +145,16 @@ def code(text: str) -> Markdown:
     return Markdown(fence + space + line.replace("|", "\\|") + space + fence)
 
 
-def _visible(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
-    if character.isprintable():
-        return character
-    number = ord(character)
-    known = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return known.get(character, f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
-
-
 def block(text: str, language: str) -> Markdown:
     """A fenced block of the text's lines, each made visible."""
-    lines = ["".join(c if c == "\\" else _visible(c) for c in line) for line in text.split("\n")]
+    lines = ["".join(c if c == "\\" else plain.shown(c) for c in line) for line in text.split("\n")]
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return Markdown("\n".join([fence + language, *lines, fence]))
 
 
 def prose(text: str) -> Markdown:
     """A paragraph of the recipe's author as plain text: its Markdown is shown, not followed."""
-    line = " ".join("".join(c if c.isspace() else _visible(c) for c in text).split())
+    line = " ".join("".join(c if c.isspace() else plain.shown(c) for c in text).split())
     line = re.sub(r"[`*_\[\]<>#|~&$]", r"\\\g<0>", line)
     # At the head of a line these begin a list or underline a heading.
     return Markdown(re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line))

@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from synthetic.record import Json
+from synthetic.stats.curves import lag, lengths, rewards
 from synthetic.stats.table import (
     ATTEMPT,
     CUT,
@@ -80,6 +81,9 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "several_turns": one(traces, (pl.col("num_turns") > 1).sum())["num_turns"],
         "not_trained": one(traces, pl.col("trainable").eq(False).sum())["trainable"],
         "generated": _days(traces),
+        "lengths": lengths(traces),
+        "rewards": rewards(traces),
+        "lag": lag(traces),
     }
 
 
