@@ -1,4 +1,4 @@
-"""The card: README.md and CHANGELOG.md of a release, rendered from its manifest, its numbers and its recipe.
+"""The card: README.md, CHANGELOG.md and croissant.json, rendered from a release's manifest, numbers and recipe.
 
 One template for each section stands in `data_cards/`; `card.md.jinja` puts them in order. What a log wrote (names,
 reasons, sampling parameters) cannot change the card: every value that a template prints and that is not `Markdown` made
@@ -15,12 +15,12 @@ from typing import Any, Final  # Any: values of JSON
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from synthetic import plain, plots
+from synthetic import croissant, plain, plots
 from synthetic.errors import BrokenRelease
 from synthetic.manifest import Config, Kept, Manifest
 from synthetic.plain import visible
 from synthetic.recipe import Recipe
-from synthetic.record import Json
+from synthetic.record import Json, schema
 from synthetic.resources import folder
 
 LONGEST: Final = 240
@@ -43,6 +43,7 @@ def texts(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> di
     return {
         "README.md": render(manifest, numbers, recipe),
         "CHANGELOG.md": changelog(manifest, numbers, recipe),
+        croissant.PATH: croissant.text(manifest, numbers, recipe),
     }
 
 
@@ -101,7 +102,7 @@ def compat(
 def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
     """The YAML that the Hub and `datasets` read. Nothing in it was written by a log.
 
-    It has no `dataset_info`: that wants the size of the rows in memory, which nobody has measured.
+    Bytes in `dataset_info` are those of the files: what rows take in memory depends on the reader.
     """
     from huggingface_hub import DatasetCardData
 
@@ -123,8 +124,36 @@ def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
             | ({"default": True} if name == manifest.default else {})
             for name, config in manifest.configs.items()
         ],
+        dataset_info=[_info(name, config) for name, config in manifest.configs.items()],
     )
     return data.to_yaml(line_break="\n") + "\n"
+
+
+def _info(name: str, config: Config) -> dict[str, Json]:
+    """What `datasets` knows of a config before it reads it: columns, rows and bytes."""
+    size = {split: sum(data.bytes for data in config.files if data.split == split) for split in config.splits}
+    return {
+        "config_name": name,
+        "features": [_feature(field) for field in schema(config.schema).arrow],
+        "splits": [
+            {"name": split, "num_bytes": size[split], "num_examples": rows} for split, rows in config.splits.items()
+        ],
+        "download_size": sum(size.values()),
+        "dataset_size": sum(size.values()),
+    }
+
+
+def _feature(field: Any) -> dict[str, Json]:
+    """A column as `datasets` writes it. `field` is one of pyarrow's."""
+    import pyarrow as pa
+
+    if pa.types.is_list(field.type):
+        inner = _feature(field.type.value_field)
+        return {"name": field.name, "list": inner.get("struct") or inner.get("dtype") or inner["list"]}
+    if pa.types.is_struct(field.type):
+        return {"name": field.name, "struct": [_feature(each) for each in field.type]}
+    names = {"double": "float64", "float": "float32"}
+    return {"name": field.name, "dtype": names.get(str(field.type), str(field.type))}
 
 
 # ---- what a log wrote, made safe

@@ -31,7 +31,7 @@ rewind draft turns
 parts recipe stats
 references judged
 run
-buckets index plots
+buckets croissant index plots
 card privacy
 intake
 capture release preview diff
