@@ -1,5 +1,6 @@
 """What a release says of its rows: numbers, card, recipe and manifest, made again from the rows and compared."""
 
+import importlib.util
 import re
 import tempfile
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any  # numbers as JSON
 
 import msgspec
 
-from synthetic import card, manifest, plots, recipe, stats
+from synthetic import card, manifest, plots, recipe, resources, stats
 from synthetic.check.again import check_rows
 from synthetic.check.checked import Checked
 from synthetic.errors import RecipeError
@@ -29,6 +30,7 @@ def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) 
     numbers = stats.numbers(open_configs(path, made.configs))
     there = (path / "release/reports/stats.json").read_text("utf-8")
     done.expect(numbers_text(numbers) == there, "release/reports/stats.json: the numbers are not those of the rows")
+    done.problems += _counted_again(path)
     _pictures(path, made, numbers, done)
     try:
         read = recipe.parse((path / RECIPE).read_text("utf-8"), where=RECIPE, name=made.name)
@@ -51,6 +53,18 @@ def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) 
             pairs = enumerate(zip_longest(written.split("\n"), text.split("\n")), 1)
             line, (says, wants) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
             done.expect(False, f"{file}, line {line}: says {says!r}; the rows say {wants!r}")
+
+
+def _counted_again(path: Path) -> list[str]:
+    """What `pipelines/card_numbers.py`, which shares no code with what wrote the card, finds wrong in it."""
+    script = resources.folder("pipelines") / "card_numbers.py"
+    spec = importlib.util.spec_from_file_location("card_numbers", script)
+    assert spec is not None  # noqa: S101 - a path to a script gives a spec
+    assert spec.loader is not None  # noqa: S101
+    counting = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(counting)
+    found: list[str] = counting.wrong(path)
+    return found
 
 
 def _pictures(path: Path, made: Manifest, numbers: Mapping[str, Any], done: Checked) -> None:
