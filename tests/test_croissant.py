@@ -37,6 +37,8 @@ def test_a_number_in_it_that_is_wrong_is_found(release, tmp_path):
     assert "croissant.json: its bytes are not those of the manifest" in synthetic.check(damaged).problems
 
 
+# Of rdflib and pandas, which it calls in ways that these will give up.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_the_reference_reader_takes_it_without_a_complaint_and_reads_its_rows(release):
     reader = pytest.importorskip("mlcroissant", reason="pip install mlcroissant")
     opened = reader.Dataset(release / "croissant.json")
