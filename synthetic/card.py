@@ -1,4 +1,4 @@
-"""The card: README.md and CHANGELOG.md of a release, rendered from its manifest, its numbers and its recipe.
+"""The card: README.md, CHANGELOG.md and croissant.json, rendered from a release's manifest, numbers and recipe.
 
 One template for each section stands in `data_cards/`; `card.md.jinja` puts them in order. What a log wrote (names,
 reasons, sampling parameters) cannot change the card: every value that a template prints and that is not `Markdown` made
@@ -6,6 +6,7 @@ here becomes a code span (`code`), in which Markdown, HTML, links and table cell
 that the template does not name as missing (`known`, `named`) stops the release.
 """
 
+import html
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,12 @@ from typing import Any, Final  # Any: values of JSON
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
+from synthetic import croissant, plain, plots
 from synthetic.errors import BrokenRelease
 from synthetic.manifest import Config, Kept, Manifest
+from synthetic.plain import visible
 from synthetic.recipe import Recipe
-from synthetic.record import Json
+from synthetic.record import Json, schema
 from synthetic.resources import folder
 
 LONGEST: Final = 240
@@ -40,13 +43,27 @@ def texts(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> di
     return {
         "README.md": render(manifest, numbers, recipe),
         "CHANGELOG.md": changelog(manifest, numbers, recipe),
+        croissant.PATH: croissant.text(manifest, numbers, recipe),
     }
 
 
 def render(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
     """README.md. `numbers` are those of `stats.numbers` for the release's configs. Raises `BrokenRelease`."""
     front = Markdown(front_matter(manifest, numbers))
-    return _filled("card.md.jinja", manifest=manifest, numbers=numbers, recipe=recipe, front_matter=front)
+    shown = pictures(manifest, numbers)
+    said = {"manifest": manifest, "numbers": numbers, "recipe": recipe}
+    return _filled("card.md.jinja", front_matter=front, pictures=shown, **said)
+
+
+def pictures(manifest: Manifest, numbers: Mapping[str, Json]) -> dict[str, list[Markdown]]:
+    """The pictures of a release as HTML, by the template that shows them; none where nothing drew them."""
+    found: dict[str, list[Markdown]] = {}
+    if manifest.made_with.keys() >= set(plots.PACKAGES):
+        for each in plots.of(numbers, manifest.configs):
+            # On one line, and every name in it made visible: no blank line ends the block of HTML.
+            image = f'<p><img src="{each.paths[0]}" alt="{html.escape(each.alt)}"></p>\n'
+            found.setdefault(each.section, []).append(Markdown(image))
+    return found
 
 
 def changelog(manifest: Manifest, numbers: Mapping[str, Json], recipe: Recipe) -> str:
@@ -85,7 +102,7 @@ def compat(
 def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
     """The YAML that the Hub and `datasets` read. Nothing in it was written by a log.
 
-    It has no `dataset_info`: that wants the size of the rows in memory, which nobody has measured.
+    Bytes in `dataset_info` are those of the files: what rows take in memory depends on the reader.
     """
     from huggingface_hub import DatasetCardData
 
@@ -107,8 +124,36 @@ def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
             | ({"default": True} if name == manifest.default else {})
             for name, config in manifest.configs.items()
         ],
+        dataset_info=[_info(name, config) for name, config in manifest.configs.items()],
     )
     return data.to_yaml(line_break="\n") + "\n"
+
+
+def _info(name: str, config: Config) -> dict[str, Json]:
+    """What `datasets` knows of a config before it reads it: columns, rows and bytes."""
+    size = {split: sum(data.bytes for data in config.files if data.split == split) for split in config.splits}
+    return {
+        "config_name": name,
+        "features": [_feature(field) for field in schema(config.schema).arrow],
+        "splits": [
+            {"name": split, "num_bytes": size[split], "num_examples": rows} for split, rows in config.splits.items()
+        ],
+        "download_size": sum(size.values()),
+        "dataset_size": sum(size.values()),
+    }
+
+
+def _feature(field: Any) -> dict[str, Json]:
+    """A column as `datasets` writes it. `field` is one of pyarrow's."""
+    import pyarrow as pa
+
+    if pa.types.is_list(field.type):
+        inner = _feature(field.type.value_field)
+        return {"name": field.name, "list": inner.get("struct") or inner.get("dtype") or inner["list"]}
+    if pa.types.is_struct(field.type):
+        return {"name": field.name, "struct": [_feature(each) for each in field.type]}
+    names = {"double": "float64", "float": "float32"}
+    return {"name": field.name, "dtype": names.get(str(field.type), str(field.type))}
 
 
 # ---- what a log wrote, made safe
@@ -120,7 +165,7 @@ def code(text: str) -> Markdown:
     What cannot be seen (newlines, control and bidirectional characters, lone surrogates) is shown as an escape, and so
     a backslash is doubled; the fence is longer than any run of backticks inside.
     """
-    line = "".join(map(_visible, text[:LONGEST])) + ("…" if len(text) > LONGEST else "")
+    line = visible(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
     if not line or line != line.strip():
         line = f'"{line}"'
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
@@ -129,26 +174,16 @@ def code(text: str) -> Markdown:
     return Markdown(fence + space + line.replace("|", "\\|") + space + fence)
 
 
-def _visible(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
-    if character.isprintable():
-        return character
-    number = ord(character)
-    known = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return known.get(character, f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
-
-
 def block(text: str, language: str) -> Markdown:
     """A fenced block of the text's lines, each made visible."""
-    lines = ["".join(c if c == "\\" else _visible(c) for c in line) for line in text.split("\n")]
+    lines = ["".join(c if c == "\\" else plain.shown(c) for c in line) for line in text.split("\n")]
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return Markdown("\n".join([fence + language, *lines, fence]))
 
 
 def prose(text: str) -> Markdown:
     """A paragraph of the recipe's author as plain text: its Markdown is shown, not followed."""
-    line = " ".join("".join(c if c.isspace() else _visible(c) for c in text).split())
+    line = " ".join("".join(c if c.isspace() else plain.shown(c) for c in text).split())
     line = re.sub(r"[`*_\[\]<>#|~&$]", r"\\\g<0>", line)
     # At the head of a line these begin a list or underline a heading.
     return Markdown(re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line))

@@ -14,7 +14,7 @@ from typing import Any  # numbers as JSON
 import msgspec
 import polars as pl
 
-from synthetic import card, index, manifest, measures, shard, stats
+from synthetic import card, index, manifest, measures, plots, shard, stats
 from synthetic import recipe as recipes
 from synthetic import target as targets
 from synthetic.buckets import BUCKET_BYTES, Cut, write_config
@@ -119,7 +119,7 @@ def release(
         path=str(to),
         manifest=written,
         numbers=numbers,
-        warnings=(*_warnings(written, numbers), *absent),
+        warnings=(*_warnings(written, numbers), *absent, *_no_pictures(written)),
         changed=changed,
         ran=tuple(bench.ran),
     )
@@ -285,11 +285,13 @@ def _describe(
     }
     for path, text in files.items():
         _write_text(partial / path, text)
+    if versions := plots.versions():
+        files |= dict.fromkeys(plots.drawn(plots.of(numbers, configs), partial), "")
     made = Manifest(
         name=bench.recipe.name,
         version=bench.recipe.version,
         license=bench.recipe.license,
-        made_with=made_with(),
+        made_with=made_with() | versions,
         recipe=manifest.sha256(partial / "release/recipe.toml"),
         runs=_runs(facts),
         inputs=[Input(s.footer.kind, s.footer.rows, s.footer.row_hash) for s in (*facts.traces, *facts.annotations)],
@@ -347,6 +349,13 @@ def _warnings(made: Manifest, numbers: Mapping[str, Any]) -> tuple[str, ...]:
         (made.license is None, "no licence is set: --license apache-2.0, or `license` in the recipe"),
     )
     return tuple(text for holds, text in said if holds)
+
+
+def _no_pictures(made: Manifest) -> list[str]:
+    """A warning where nothing drew the pictures of the card."""
+    if made.made_with.keys() >= set(plots.PACKAGES):
+        return []
+    return ["the card has no pictures: pip install 'synthetic-traces[plots]', then release again"]
 
 
 def _absent(read: Recipe, environments: pl.DataFrame) -> list[str]:

@@ -78,7 +78,13 @@ def sections(text=None):
 
 
 def test_the_front_matter_names_every_config_by_its_files_the_default_first():
-    assert front_matter(render()) == {
+    said = front_matter(render())
+    infos = said.pop("dataset_info")
+    assert [info["splits"] for info in infos] == [
+        [{"name": "train", "num_bytes": 1000, "num_examples": 2}],
+        [{"name": "train", "num_bytes": 1000, "num_examples": 8}],
+    ]
+    assert said == {
         "pretty_name": "small-traces",
         "size_categories": "n<1K",
         "task_categories": ["text-generation", "reinforcement-learning"],
@@ -114,9 +120,13 @@ def test_the_sections_are_those_of_a_careful_card():
         "Duplicates",
         "Overlap with evaluation sets",
         "Provenance",
+        "Personal data and safety",
         "Limitations and known issues",
         "Licence",
+        "Changes",
         "Rebuild and verify",
+        "Removal requests",
+        "For a summary of training content",
         "Citation",
     ]
 
@@ -171,7 +181,7 @@ def test_rows_of_agents_that_were_not_trained_are_among_the_traces_and_no_attemp
     text = render(numbers=numbers)
     assert "9 traces of language models on 1 problem, " in text
     assert "| Verdicts | 8 attempts: " in text
-    assert "| Environment | Made for | Verifier | Version | Attempts |" in text
+    assert "| Environment | Made for | Verifier | Version | Rule | Attempts |" in text
     assert "- 1 attempt has no reward." in text
     assert "- 1 row was written by an agent that the run did not train; it is in `traces` only." in text
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = """
 errors
-resources captured fetch columns
+resources captured fetch columns plain
 record
 expression evaluations splits
 stage alike
@@ -31,7 +31,7 @@ rewind draft turns
 parts recipe stats
 references judged
 run
-buckets index
+buckets croissant index plots
 card privacy
 intake
 capture release preview diff
@@ -50,6 +50,7 @@ ONLY = {
     **{name: {"hub"} for name in ("aiohttp", "http", "httpx", "httpx2", "requests", "socket", "ssl", "urllib")},
     "huggingface_hub": {"hub", "fetch", "card"},  # card: DatasetCardData writes the YAML
     "datasets": {"check", "hub"},  # check: a release must load the way its readers load it
+    **{name: {"plots"} for name in ("altair", "vl_convert")},
     "rich": {"cli", "show"},
     "pickle": set[str](),
     "marshal": set[str](),

@@ -301,8 +301,6 @@ def test_a_setting_of_the_command_is_checked_like_the_recipe(tmp_path):
 def test_nothing_in_a_release_tells_of_the_machine(tmp_path):
     facts = captured(tmp_path / "store")
     synthetic.release(facts, to=tmp_path / "r")
-    told = json.dumps(
-        [path.read_text() for path in (tmp_path / "r").rglob("*") if path.suffix != ".parquet" and path.is_file()]
-    )
+    told = json.dumps([path.read_bytes().decode("latin-1") for path in (tmp_path / "r").rglob("*") if path.is_file()])
     assert str(tmp_path) not in told
     assert str(ROOT) not in told

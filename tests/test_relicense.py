@@ -31,7 +31,7 @@ def test_card_recipe_and_manifest_say_the_licence_and_the_release_holds(folder):
     assert recipe.read(folder / "release/recipe.toml", name="sums").license == "mit"
     assert synthetic.check(folder).problems == []
     changed = {path for path, digest in tree(folder).items() if before[path] != digest}
-    assert changed == {"README.md", "release/manifest.json", "release/recipe.toml"}
+    assert changed == {"README.md", "croissant.json", "release/manifest.json", "release/recipe.toml"}
     assert beside(folder.parent) == ["sums"]
 
 

@@ -332,3 +332,27 @@ def test_counts_by_a_column_that_is_also_counted():
 def test_counts_by_a_column_that_cannot_be_refuse_it_with_the_choices(column):
     with pytest.raises(RecipeError, match=rf"cannot count by '{column}'; there are \['row_id', "):
         stats.by(traces({}), [column])
+
+
+def test_what_verified_an_environment_counts_what_it_left_open_and_what_null_means():
+    rows = [
+        {},
+        WRONG | {"verifier_version": None},
+        {"verdict": "error", "verdict_rule": "failed", "reward": None, "ok": False},
+        {"verdict": "undecided", "verdict_rule": "none", "reward": None},
+        {"verdict": "undecided", "verdict_rule": "none", "reward": float("nan")},
+    ]
+    versioned, unversioned = stats.numbers({"traces": traces(*rows)})["verification"]
+    assert versioned == {
+        "environment": "adding",
+        "kind": "train",
+        "verifier": "verifiers/adding",
+        "verifier_version": "0.4.0",
+        "attempts": 4,
+        "undecided": 2,
+        "error": 1,
+        "null_failed": 1,
+        "null_unscored": 2,
+        "rules": ["failed", "none", "scorer: correct"],
+    }
+    assert (unversioned["verifier_version"], unversioned["attempts"], unversioned["null_unscored"]) == (None, 1, 0)

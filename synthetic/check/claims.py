@@ -1,11 +1,16 @@
 """What a release says of its rows: numbers, card, recipe and manifest, made again from the rows and compared."""
 
+import importlib.util
+import re
+import tempfile
+from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any  # numbers as JSON
 
 import msgspec
 
-from synthetic import card, manifest, recipe, stats
+from synthetic import card, manifest, plots, recipe, resources, stats
 from synthetic.check.again import check_rows
 from synthetic.check.checked import Checked
 from synthetic.errors import RecipeError
@@ -16,12 +21,17 @@ from synthetic.stage import Progress
 
 RECIPE = "release/recipe.toml"
 
+WORDS = re.compile(r"<text[^>]*>([^<]*)</text>")
+"""In a .svg. Places of marks may differ in the last digit where another processor computed them."""
+
 
 def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) -> None:
     """Check what a release claims, whose files hold."""
     numbers = stats.numbers(open_configs(path, made.configs))
     there = (path / "release/reports/stats.json").read_text("utf-8")
     done.expect(numbers_text(numbers) == there, "release/reports/stats.json: the numbers are not those of the rows")
+    done.problems += _counted_again(path)
+    _pictures(path, made, numbers, done)
     try:
         read = recipe.parse((path / RECIPE).read_text("utf-8"), where=RECIPE, name=made.name)
     except (RecipeError, UnicodeDecodeError) as error:
@@ -43,6 +53,39 @@ def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) 
             pairs = enumerate(zip_longest(written.split("\n"), text.split("\n")), 1)
             line, (says, wants) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
             done.expect(False, f"{file}, line {line}: says {says!r}; the rows say {wants!r}")
+
+
+def _counted_again(path: Path) -> list[str]:
+    """What `pipelines/card_numbers.py`, which shares no code with what wrote the card, finds wrong in it."""
+    script = resources.folder("pipelines") / "card_numbers.py"
+    spec = importlib.util.spec_from_file_location("card_numbers", script)
+    assert spec is not None  # noqa: S101 - a path to a script gives a spec
+    assert spec.loader is not None  # noqa: S101
+    counting = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(counting)
+    found: list[str] = counting.wrong(path)
+    return found
+
+
+def _pictures(path: Path, made: Manifest, numbers: Mapping[str, Any], done: Checked) -> None:
+    """Whether the pictures are those of the numbers: all of them, and of each the words and numbers in it.
+
+    What they are words of is drawn again where the same versions draw; else it is told that nobody looked.
+    """
+    there = {file.path for file in made.files if file.path.startswith(f"{plots.FOLDER}/")}
+    drew = {name: made.made_with[name] for name in plots.PACKAGES if name in made.made_with}
+    shown = plots.of(numbers, made.configs) if drew else []
+    wanted = {file for each in shown for file in each.paths}
+    done.expect(there == wanted, f"{plots.FOLDER}: holds {sorted(there)}; the numbers give {sorted(wanted)}")
+    if drew and drew != plots.versions():
+        done.notes.append(f"pictures: by other versions than are here ({drew}), so that nobody drew them again")
+    elif drew and there == wanted:
+        with tempfile.TemporaryDirectory(prefix="synthetic-") as scratch:
+            plots.drawn(shown, Path(scratch))
+            for each in shown:
+                here, again = ((folder / each.paths[0]).read_text("utf-8") for folder in (path, Path(scratch)))
+                same = WORDS.findall(here) == WORDS.findall(again)
+                done.expect(same, f"{each.paths[0]}: does not show the numbers of the rows")
 
 
 def _recipe(path: Path, made: Manifest, read: Recipe, done: Checked) -> None:

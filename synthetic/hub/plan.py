@@ -95,7 +95,8 @@ def files(folder: Path, made: Manifest, texts: Mapping[str, bytes]) -> tuple[Sen
     """
     listed = {data.path: data.sha256 for config in made.configs.values() for data in config.files}
     listed |= {file.path: file.sha256 for file in made.files}
-    shards = {path for path in listed if path.endswith(".parquet")}
+    # Pictures too: the Hub keeps binary files where it keeps large ones.
+    shards = {path for path in listed if path.endswith((".parquet", ".png"))}
     sent, wrong = [], []
     for path, wanted in [*listed.items(), (str(manifest.PATH), None)]:
         place = folder / _inside(path)

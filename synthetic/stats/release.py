@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from synthetic.record import Json
+from synthetic.stats.curves import lag, lengths, rewards
 from synthetic.stats.table import (
     ATTEMPT,
     CUT,
@@ -61,6 +62,7 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "kinds": counts(traces, "kind"),
         "text_forms": counts(traces, "text_form"),
         "environments": _environments(traces),
+        "verification": _verification(traces),
         "undecided": undecided(traces),
         "funnel": _funnel(traces),
         "flags": _flags(traces),
@@ -80,6 +82,9 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "several_turns": one(traces, (pl.col("num_turns") > 1).sum())["num_turns"],
         "not_trained": one(traces, pl.col("trainable").eq(False).sum())["trainable"],
         "generated": _days(traces),
+        "lengths": lengths(traces),
+        "rewards": rewards(traces),
+        "lag": lag(traces),
     }
 
 
@@ -133,6 +138,21 @@ def _environments(traces: pl.LazyFrame) -> Table:
         lists = {name: own[name].to_dicts() for name in ("verdict_rules", "verifiers")}
         found.append(short(row | own["problems"].to_dicts()[0] | {"reward": _spread(own["rewards"])}) | lists)
     return found
+
+
+def _verification(traces: pl.LazyFrame) -> Table:
+    """Attempts of each environment by who scored them: the rules that decided, what stayed open, what null means."""
+    keys = (*KEYS, "verifier", "verifier_version")
+    null, failed = pl.col("reward").is_null(), pl.col("verdict") == "error"
+    each = traces.filter(ATTEMPT).with_columns(ENVIRONMENT, REWARD).group_by(keys)
+    counted = each.agg(
+        pl.len().alias("attempts"),
+        *(count for count in verdict_counts() if count.meta.output_name() in {"undecided", "error"}),
+        null_failed=(null & failed).sum(),
+        null_unscored=(null & ~failed).sum(),
+        rules=pl.col("verdict_rule").unique().sort(),
+    )
+    return collected(counted, *keys).to_dicts()
 
 
 def _spread(rewards: pl.DataFrame) -> dict[str, float | None]:

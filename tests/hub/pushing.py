@@ -52,8 +52,9 @@ class Pusher:
 
 
 def shards(folder: Path) -> list[str]:
-    """The Parquet files of a release."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+    """The files of a release that the Hub keeps as large ones: Parquet and pictures; Parquet first."""
+    kept = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in (".parquet", ".png")]
+    return sorted(kept, key=lambda path: (path.endswith(".png"), path))
 
 
 def row_ids(folder: Path) -> list[str]:
