@@ -4,6 +4,7 @@ import json
 
 import pytest
 from datasets import load_dataset
+from jinja2 import Environment
 
 import synthetic
 from synthetic.rules import RULES
@@ -134,3 +135,29 @@ def test_a_released_config_is_what_prime_rl_trains_on(tmp_path, thinking):
     assert "message 2 calls a tool with arguments that are no JSON" in card
     assert "mended: calls without an id, tools' answers without an id" in card
     assert synthetic.check(tmp_path / "r").problems == []
+
+
+CHAT = """{% for message in messages %}<|im_start|>{{ message.role }}
+{% if message.reasoning_content %}<think>
+{{ message.reasoning_content }}
+</think>
+
+{% endif %}{{ message.content or '' }}{% for call in message.tool_calls or [] %}
+<tool_call>{{ call.function.name }} {{ call.function.arguments }}</tool_call>{% endfor %}<|im_end|>
+{% endfor %}"""
+
+
+@pytest.mark.parametrize("thinking", ["field", "inline"])
+def test_the_rendered_chat_holds_the_reasoning_once_wherever_it_stands(tmp_path, thinking):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(f'thinking = "{thinking}"\n[sft_verified]\nkeep = [{{ rule = "verified" }}]\n')
+    inline = attempt(2, 0, messages=[said("user", "2 + 2?"), said("assistant", "<think>2 twice</think>4")])
+    synthetic.release(store(tmp_path / "store", [attempt(1, 0), inline]), to=tmp_path / "r", recipe=recipe)
+    files = str(tmp_path / "r" / "data" / "sft_verified" / "train-*.parquet")
+    rows = load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    rendered = {row["trace_id"]: Environment(autoescape=True).from_string(CHAT).render(row) for row in rows}
+    said_of = {name: text.replace("&lt;", "<").replace("&gt;", ">") for name, text in rendered.items()}
+    assert "<|im_start|>assistant\n<think>\n1 twice\n</think>\n\np1-0: 2<|im_end|>" in said_of["p1-0"]
+    assert said_of["p2-0"].count("2 twice") == 1
+    assert "<think>" in said_of["p2-0"]
+    assert "</think>" in said_of["p2-0"]
