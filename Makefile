@@ -7,9 +7,12 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 PIP := $(VENV) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
-.PHONY: setup check lint format test demo bench pictures wheel clean
+.PHONY: setup train check lint format test demo bench pictures wheel clean
 
 setup: .venv/dev.stamp
+
+# TRL and torch, to run tests/test_trainers.py too: 1.2 GB more. Where there is no CPU build, pip takes one of several GB.
+train: setup .venv/train.stamp
 
 check: lint
 	@$(MAKE) --no-print-directory test
@@ -66,4 +69,8 @@ clean:
 
 .venv/dev.stamp: .venv/run.stamp
 	@$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@
+
+.venv/train.stamp: .venv/dev.stamp
+	@$(PIP) --no-build-isolation -e '.[dev,train]'
 	@touch $@

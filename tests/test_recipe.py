@@ -48,10 +48,17 @@ def test_what_a_recipe_does_not_say_has_a_default():
 
 def test_a_config_begins_with_what_every_one_of_them_needs():
     plain = read()
-    assert [use.name for use in plain.rules("sft_verified")] == ["from_training", "trainable", "finished", "verified"]
+    assert [use.name for use in plain.rules("sft_verified")] == [
+        "from_training",
+        "trainable",
+        "well_formed",
+        "finished",
+        "verified",
+    ]
     assert [use.name for use in plain.rules("sft_unverified")] == [
         "from_training",
         "trainable",
+        "well_formed",
         "finished",
         "undecided",
     ]
@@ -60,7 +67,7 @@ def test_a_config_begins_with_what_every_one_of_them_needs():
 
 def test_evaluations_come_in_when_asked_for():
     names = [use.name for use in read("include_eval = true").rules("sft_verified")]
-    assert names == ["trainable", "finished", "verified"]
+    assert names == ["trainable", "well_formed", "finished", "verified"]
 
 
 def test_where_is_short_for_a_rule():

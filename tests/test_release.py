@@ -116,6 +116,7 @@ def test_traces_hold_everything_and_their_drops_agree_with_the_funnel(tmp_path):
     assert [(step.rule, step.seen, step.dropped) for step in funnel] == [
         ("from_training", 72, 0),
         ("trainable", 72, 0),
+        ("well_formed", 72, 0),
         ("finished", 72, 24),
         ("verified", 48, 12),
         ("unique", 36, 12),

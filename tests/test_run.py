@@ -55,6 +55,7 @@ def test_the_funnel_counts_what_each_rule_saw(at):
     assert counted == [
         ("from_training", 4, 0),
         ("trainable", 4, 0),
+        ("well_formed", 4, 0),
         ("finished", 4, 1),
         ("verified", 3, 1),
         ("unique", 2, 1),

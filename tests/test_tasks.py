@@ -38,6 +38,7 @@ def test_the_tasks_of_a_recipe(at):
             "unique: part 0 of 1",
         ),
         *("verdict: shard 0", "verdict: shard 1", "verified: shard 0", "verified: shard 1"),
+        *("well_formed: shard 0", "well_formed: shard 1"),
     ]
 
 
@@ -98,7 +99,7 @@ def test_a_new_shard_runs_its_own_tasks_and_the_meeting_ones(at):
     ran = at.ran(read(verified=UNIQUE))
     assert {task for task in ran if "shard 0" in task} == set()
     assert "unique: part 0 of 1" in ran
-    assert sum("shard 1" in task for task in ran) == 8
+    assert sum("shard 1" in task for task in ran) == 9
 
 
 def test_a_row_without_a_part_in_it_leaves_other_parts_finished(at):

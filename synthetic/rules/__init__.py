@@ -23,6 +23,7 @@ from synthetic.rules.unlooped import unlooped
 from synthetic.rules.unpublished import unpublished
 from synthetic.rules.unseen import unseen
 from synthetic.rules.verified import verified
+from synthetic.rules.well_formed import well_formed
 from synthetic.rules.where import where
 from synthetic.stage import Stage
 
@@ -31,6 +32,7 @@ RULES: dict[str, Stage] = {
     for stage in (
         from_training,
         trainable,
+        well_formed,
         finished,
         verified,
         undecided,

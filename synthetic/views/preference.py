@@ -7,7 +7,7 @@ from synthetic.pairs import pairs
 from synthetic.record import canonical_json, digest, schema
 from synthetic.stage import View
 from synthetic.views.described import Environments, described
-from synthetic.views.sft import ALWAYS, with_thinking
+from synthetic.views.sft import ALWAYS, whole, with_thinking
 from synthetic.views.typed import typed
 
 _TASK = ("problem_cluster", "task_type", "domain", "tools", "env_id", "source", "source_license")
@@ -17,7 +17,7 @@ _SIDE = ("reward", "words", "completion_tokens", "model", "model_revision", "pol
 def shape(traces: pl.LazyFrame, *, thinking: str, environments: Environments) -> pl.LazyFrame:
     """The rows with what decides pairs, their prompt and what followed it, reasoning where `thinking` says."""
     asked = pl.col("num_prompt_messages")
-    return with_thinking(described(traces, environments), thinking).select(
+    return with_thinking(whole(described(traces, environments)), thinking).select(
         *dict.fromkeys(["row_id", *PAIRING, *_TASK, "completion_tokens"]),
         prompt=pl.col("messages").list.head(asked),
         said=pl.col("messages").list.slice(asked),

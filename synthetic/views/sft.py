@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from synthetic.contract import mended
 from synthetic.record import schema
 from synthetic.stage import View
 from synthetic.views.described import Environments, described
@@ -11,7 +12,24 @@ _INLINE = r"(?s)^\s*<think>(.*?)</think>(.*)$"
 
 def shape(traces: pl.LazyFrame, *, thinking: str, environments: Environments) -> pl.LazyFrame:
     """The columns of `schemas/sft-1.toml`, with reasoning in its own field or inline."""
-    return with_thinking(described(traces, environments), thinking).select(schema("sft-1").names)
+    return with_thinking(whole(described(traces, environments)), thinking).select(schema("sft-1").names)
+
+
+def whole(traces: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with what the calls in their `messages` lack, as `well_formed` marks it."""
+    messages = pl.col("messages")
+    call = pl.element().struct.field("tool_calls").list.len().fill_null(0) > 0
+    called = messages.list.eval(call | (pl.element().struct.field("role") == "tool")).list.any()
+    kind = schema("sft-1").polars["messages"]
+    calls = messages.map_batches(
+        lambda said: pl.Series(said.name, [each and mended(each)[0] for each in said.to_list()], dtype=kind),
+        return_dtype=kind,
+    )
+    # Only rows with calls become Python objects: `filter` goes before the function, `when` would not.
+    marked = traces.with_row_index("place")
+    some = marked.filter(called.fill_null(False)).select("place", mended=calls)
+    joined = marked.join(some, on="place", how="left", maintain_order="left")
+    return joined.with_columns(messages=pl.coalesce("mended", "messages")).drop("place", "mended")
 
 
 def with_thinking(traces: pl.LazyFrame, thinking: str) -> pl.LazyFrame:
@@ -47,7 +65,7 @@ def _said(text: pl.Expr) -> pl.Expr:
     return text.str.strip_chars().replace("", None)
 
 
-ALWAYS = ("from_training", "trainable")
+ALWAYS = ("from_training", "trainable", "well_formed")
 
 SFT_VERIFIED = View(
     config="sft_verified",
