@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthetic.columns import offsets, sizes, valid
+from synthetic.columns import numbers, offsets, sizes, valid
 from synthetic.errors import BrokenStore, CannotWrite
 from synthetic.record import Schema
 
@@ -245,18 +245,20 @@ class RowHash:
         if any(of(array.type) for of in _OF_TEXT):
             self._add_text(path, array)
             return
-        array = array if held is None else array.drop_null()
         if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-            self._update(f"{path} length", np.diff(offsets(array)).data)
-            self._add(f"{path}[]", array.flatten())
+            places = offsets(array)
+            lengths = np.diff(places) if held is None else np.diff(places)[held]
+            self._update(f"{path} length", lengths.data)
+            reach = int(places[-1] - places[0])
+            whole = int(lengths.sum()) == reach  # else something stands under a null
+            self._add(f"{path}[]", array.values.slice(places[0], reach) if whole else array.flatten())
         elif pa.types.is_struct(array.type):
+            array = array if held is None else array.drop_null()
             for index, field in enumerate(array.type):
-                self._add(f"{path}.{field.name}", array.field(index) if not array.offset else array.flatten()[index])
+                self._add(f"{path}.{field.name}", array.field(index))
         else:
-            number = array.cast(pa.uint8()) if pa.types.is_boolean(array.type) else array
-            width = number.type.bit_width // 8
-            data = memoryview(number.buffers()[1]).cast("B")
-            self._update(f"{path} values", data[number.offset * width : (number.offset + len(number)) * width])
+            found = numbers(array)
+            self._update(f"{path} values", (found if held is None else found[held]).data)
 
     def _add_text(self, path: str, data: pa.Array) -> None:
         """Add texts; they are copied only where bytes stand under a null, a part at a time."""

@@ -69,6 +69,11 @@ def test_token_arrays_are_left_out():
         ('"group":', '"nodes":[],"group":'),
         ('"traces":', '"traces" :'),
         ('"info":{}', f'"info":{"[" * 70 + "]" * 70}'),
+        ('"info":{}', '"info":{"a":1,"token_ids":[5,6]}'),
+        ('"content":"q"', '"content":"q","token_ids":[0]'),
+        ('"logprobs":[-0.5,', '"logprobs":[NaN,'),
+        ('"logprobs":[-0.5,', '"logprobs":[-Infinity,'),
+        ('"token_ids":[5,6],"mask"', '"token_ids":[5,6{"mask"'),
     ],
 )
 def test_a_line_in_which_something_would_be_missed_is_taken_apart(was, now):
@@ -76,6 +81,23 @@ def test_a_line_in_which_something_would_be_missed_is_taken_apart(was, now):
     assert at_once(text.encode()) is not None
     assert was in text
     assert at_once(text.replace(was, now, 1).encode()) is None
+
+
+@pytest.mark.parametrize("array", ["[]", "[0]", "[5]", "[[5],[6]]", '["5]","6"]', "[{}]", "null", "7"])
+def test_a_token_array_of_any_shape_is_left_out_and_what_stands_beside_it_is_kept(array):
+    text = compact(PLAIN).decode()
+    for name, was in ARRAYS.items():
+        line = text.replace(f'"{name}":{compact(was).decode()}', f'"{name}":{array}', 1).encode()
+        assert line != text.encode()
+        assert exact(decoded(line)) == exact(level_by_level(text.encode()))
+
+
+def test_words_about_token_arrays_stay_words():
+    said = 'x,"token_ids":[1,2],"mask":[true]'
+    line = compact(episode("e", trace("t", nodes=[node("user", said) | ARRAYS, node("assistant", said, parent=0)])))
+    for found in (at_once(line), level_by_level(line)):
+        assert found is not None
+        assert [each["message"]["content"] for each in found["traces"][0]["nodes"]] == [said, said]
 
 
 def test_what_lines_repeat_is_read_anew_where_it_changes(tmp_path):
