@@ -11,7 +11,7 @@ from typing import Any, TypeGuard  # Any: JSON values
 import msgspec
 
 from synthetic.formats.attempt import add, right, score, text, told
-from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
+from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, anywhere
 from synthetic.formats.line import fields, value
 from synthetic.formats.messages import take, take_message, take_tools
 from synthetic.formats.private import public_name
@@ -28,10 +28,7 @@ _NAMED = re.compile(r".*\.(jsonl|ndjson)(\.gz|\.zst)?")
 
 def find(path: Path) -> Source | None:
     """The source that any file of lines may be."""
-    if not _NAMED.fullmatch(path.name):
-        return None
-    facts = {"framework": "chat", "kind": "train", "run_name": readable(path.parent.name)}
-    return Source(path, path.parent, FORMAT, facts=facts, loose=True)
+    return anywhere(path, _NAMED, FORMAT)
 
 
 def recognises(line: bytes) -> bool:

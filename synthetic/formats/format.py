@@ -5,6 +5,7 @@ where they stand. A row of a Parquet file is a line too (`records`).
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -130,3 +131,11 @@ class Format:
     """What a run's logs leave out by how it was scored, in a sentence: then pass rates are of a selection."""
     rewinds: bool = False
     """A log that was replaced means that the run was resumed from before it."""
+
+
+def anywhere(path: Path, names: re.Pattern[str], format: Format) -> Source | None:
+    """The source that a file of such a name may be, wherever it lies: its folder is the run, and says no more of it."""
+    if not names.fullmatch(path.name):
+        return None
+    facts = {"framework": format.name, "kind": "train", "run_name": readable(path.parent.name)}
+    return Source(path, path.parent, format, facts=facts, loose=True)

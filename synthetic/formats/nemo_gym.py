@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any  # JSON values
 
 from synthetic.formats.attempt import add, message, right, score, text, told
-from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
+from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, anywhere
 from synthetic.formats.line import keys, moment, value
 from synthetic.formats.messages import take, take_tools
 from synthetic.formats.private import public_errors, public_sampling
@@ -30,10 +30,7 @@ _SAID = re.compile(r"(extracted|predicted|parsed|judge|judgement|judgment|verdic
 
 def find(path: Path) -> Source | None:
     """The source that any file of JSON lines may be: its name is the user's choice."""
-    if not _FILE.fullmatch(path.name):
-        return None
-    facts = {"framework": "nemo-gym", "kind": "train", "run_name": readable(path.parent.name)}
-    return Source(path, path.parent, FORMAT, facts=facts, loose=True)
+    return anywhere(path, _FILE, FORMAT)
 
 
 def recognises(line: bytes) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any  # JSON values
 
 from synthetic.formats.attempt import add, message, score
-from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, readable
+from synthetic.formats.format import BadLine, Format, Parsed, Place, Source, anywhere
 from synthetic.formats.genesys import take_response, take_score, take_task
 from synthetic.formats.line import keys, value
 from synthetic.formats.messages import take_message
@@ -35,10 +35,7 @@ SCORES = ("score", "reward")
 
 def find(path: Path) -> Source | None:
     """The source that a file may be: such tables have any name, and lie in any folder of a dataset."""
-    if not NAMES.fullmatch(path.name):
-        return None
-    facts = {"framework": "synthetic-tables", "kind": "train", "run_name": readable(path.parent.name)}
-    return Source(path, path.parent, FORMAT, facts=facts, loose=True)
+    return anywhere(path, NAMES, FORMAT)
 
 
 def recognises(line: bytes) -> bool:
