@@ -109,12 +109,41 @@ def test_scripts_without_spaces_are_cut_into_characters():
     assert 0.5 < (left == right).mean() < 0.95
 
 
+PIECES = [
+    "a",
+    "Of",
+    "12",
+    "seven77",
+    "eight_88",
+    "NineNine9",
+    "x" * 16,
+    "Z" * 63,
+    "y" * 130,
+    " ",
+    "  ",
+    "\n",
+    "_",
+    "+",
+    "$",
+    "é",
+    "答",
+    "。",
+    "≤",
+]
+
+
 @settings(deadline=None)
-@given(st.text(max_size=60) | st.text("ab 1+_é答。\u2003\U0001d400", max_size=80))
-def test_a_plain_reading_of_the_definition_agrees(text):
-    (found,), (number,) = (part.to_list() for part in signatures(pl.Series([text])))
-    assert number == len(tokens(text))
-    assert found == signature(text)
+@given(
+    st.text(max_size=60)
+    | st.text("ab 1+_é答。\u2003\U0001d400", max_size=80)
+    | st.lists(st.sampled_from(PIECES), min_size=20, max_size=90).map("".join),
+    st.booleans(),
+)
+def test_a_plain_reading_of_the_definition_agrees(text, is_last):
+    texts = [text] if is_last else [text, "what follows in memory is not read " * 3]
+    found, numbers = (part.to_list() for part in signatures(pl.Series(texts)))
+    assert numbers[0] == len(tokens(text))
+    assert found[0] == signature(text)
 
 
 @given(st.characters(exclude_categories=["Cs"]))

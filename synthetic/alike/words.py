@@ -17,7 +17,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from synthetic.alike.eight import EIGHT, compiled, folded, head, load
+from synthetic.alike.eight import (
+    EIGHT,
+    below,
+    blocked,
+    compiled,
+    folded,
+    head,
+    leading_zeros,
+    load,
+    load_within,
+    ones,
+    trailing_zeros,
+)
 
 VERSION = 2
 WIDTH = 5
@@ -30,6 +42,7 @@ _OFFSET = np.uint64(0xCBF29CE484222325)
 """A token's hash before its first byte."""
 _MIX = np.uint64(0x165667919E3779F9)
 _S32, _S37, _ONE = np.uint64(32), np.uint64(37), np.uint64(1)
+_BLOCK, _REACH, _SEVERAL = np.uint64(64), np.uint64(72), np.uint64(16)
 SPACE, WORD, SINGLE = 0, 1, 2
 """Kinds of characters: between tokens, part of a word, a token of its own."""
 
@@ -68,14 +81,43 @@ def mix(h: Any) -> Any:
 def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
     """Write the hashes of the shingles of `data[start:end]` to `out`, in order; give how many, and how many tokens.
 
-    `out` has room for one shingle a byte, and for one more.
+    `out` has room for one token a byte, and for one more.
     """
-    t1 = t2 = t3 = t4 = t5 = whole = np.uint64(0)  # the last tokens, the newest last; and all five together
+    tokens = _tokens(data, start, end, out)
+    whole = gone = np.uint64(0)  # tokens together, as many as a shingle has; and the one before them
+    for at in range(min(tokens, WIDTH - 1)):
+        whole = whole * _BASE + out[at]
+    if 0 < tokens < WIDTH:
+        out[0] = mix(whole)
+        return 1, tokens
+    made = max(tokens - (WIDTH - 1), 0)
+    for at in range(made):
+        whole = whole * _BASE + (out[at + (WIDTH - 1)] - gone * _BASE_TO_WIDTH)
+        gone = out[at]
+        out[at] = mix(whole)
+    return made, tokens
+
+
+@compiled
+def _tokens(data: Any, start: Any, end: Any, out: Any) -> Any:
+    """Write the hashes of the tokens of `data[start:end]` to `out`, in order; give how many.
+
+    Blocks of 64 bytes, as far as they are ASCII, are cut by their bits; what is left, a word at a block's end or
+    another character, a step at a time.
+    """
     at, stop, size = np.uint64(start), np.uint64(end), np.uint64(len(data))
-    tokens, word, filled, held = 0, _OFFSET, np.uint64(0), np.uint64(0)  # `filled` bytes of the word wait in `held`
-    inside = False
+    tokens, word, filled, held = np.uint64(0), _OFFSET, np.uint64(0), np.uint64(0)  # `filled` bytes wait in `held`
+    inside, block = False, at
     while True:
-        eight = load(data, at, size)
+        if not inside and at >= block and at + _BLOCK <= stop and at + _REACH <= size:
+            words, singles, ascii = blocked(data, at)
+            whole = ascii - leading_zeros(~(words << (_BLOCK - ascii))) if ascii else ascii  # the last word may go on
+            if whole:
+                tokens = _blocked(data, at, words, (words & ~(words << _ONE) | singles) & below(whole), out, tokens)
+                at += whole
+                continue
+            block = at + max(ascii, _SEVERAL)
+        eight = load_within(data, at, size)
         length = min(head(eight), stop - at)
         if length:
             letters = folded(eight, length)
@@ -97,7 +139,7 @@ def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
             continue
         if not inside:
             if at >= stop:
-                break
+                return np.int64(tokens)
             if kind == SINGLE:
                 word, held, filled = _taken(word, held, filled, data, at, length)
             at += length
@@ -108,15 +150,41 @@ def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
         inside = False
         if filled:
             word = _with(word, held)
-        whole = whole * _BASE + word - t1 * _BASE_TO_WIDTH
-        t1, t2, t3, t4, t5 = t2, t3, t4, t5, word
+        out[tokens] = word
+        tokens += _ONE
         word, held, filled = _OFFSET, np.uint64(0), np.uint64(0)
-        tokens += 1
-        if tokens >= WIDTH:
-            out[tokens - WIDTH] = mix(whole)
-    if 0 < tokens < WIDTH:
-        out[0] = mix(whole)
-    return max(tokens - WIDTH + 1, min(tokens, 1)), tokens
+
+
+@compiled
+def _blocked(data: Any, at: Any, words: Any, begins: Any, out: Any, tokens: Any) -> Any:
+    """Write the hashes of a block's tokens; give how many tokens there are then.
+
+    `words` are the bytes that are in words, and `begins` those with which tokens begin, a bit each. Lengths cannot be
+    foreseen: the few words that are longer than eight bytes come last, so that no branch depends on them before.
+    """
+    first, left = tokens, begins
+    while left:
+        place = trailing_zeros(left)
+        left &= left - _ONE
+        length = min(max(trailing_zeros(~(words >> place)), _ONE), EIGHT)
+        out[tokens] = _with(_OFFSET, folded(load(data, at + place), length))
+        tokens += _ONE
+    runs = words & (words >> _ONE)
+    runs &= runs >> np.uint64(2)
+    runs &= runs >> np.uint64(4)
+    left = begins & runs & (words >> EIGHT)
+    while left:
+        place = trailing_zeros(left)
+        left &= left - _ONE
+        length = trailing_zeros(~(words >> place))
+        number = first + ones(begins & below(place))
+        word = out[number]
+        while length > EIGHT:
+            place += EIGHT
+            length -= EIGHT
+            word = _with(word, folded(load(data, at + place), min(length, EIGHT)))
+        out[number] = word
+    return tokens
 
 
 @compiled
