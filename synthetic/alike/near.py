@@ -60,11 +60,15 @@ def near_duplicates(
     grouped = grouped.join(wanted, on="row", how="left", maintain_order="left")
     places = grouped["row"].to_numpy()
     groups = grouped["group"].rle_id().cast(pl.Int64).to_numpy()
-    star = keepers(sets(grouped["text"], threads=threads), groups, held[places], alike=alike, contained=contained)
-    found = grouped.select(
+    # The shingles of a text that several rows have are counted once.
+    same = grouped.with_row_index("place").select(pl.col("place").first().over("text")).to_series().to_numpy()
+    distinct, of = np.unique(same, return_inverse=True)
+    found = sets(grouped["text"].gather(distinct), threads=threads)
+    star = keepers(found, groups, held[places], alike=alike, contained=contained, of=of)
+    dropped = grouped.select(
         "row",
         keeper=grouped["row"].gather(pl.Series(star.keeper).clip(0)),
         jaccard=pl.Series(star.jaccard),
         containment=pl.Series(star.containment),
     )
-    return found.filter(pl.Series(star.keeper >= 0)).sort("row")
+    return dropped.filter(pl.Series(star.keeper >= 0)).sort("row")

@@ -116,6 +116,7 @@ def pairs(found: Sets, left: Any, right: Any) -> tuple[Any, Any]:
 def _star(
     hashes: Any,
     starts: Any,
+    of: Any,
     groups: Any,
     signatures: Any,
     alike: Any,
@@ -133,10 +134,12 @@ def _star(
             number = 0
         keeper[row] = -1
         best = -1.0
-        size = starts[row + 1] - starts[row]
+        begin, end = starts[of[row]], starts[of[row] + 1]
+        size = end - begin
         for at in range(min(number, most)):
             other = kept[at]
-            its = starts[other + 1] - starts[other]
+            its_begin, its_end = starts[of[other]], starts[of[other] + 1]
+            its = its_end - its_begin
             small, large = min(size, its), max(size, its)
             if small == 0:
                 continue
@@ -147,7 +150,7 @@ def _star(
             shared = min(likely / (1 + likely) * (small + large), small)
             if likely < alike and shared / small < contained:
                 continue
-            both = _shared(hashes, starts[row], starts[row + 1], starts[other], starts[other + 1])
+            both = size if begin == its_begin else _shared(hashes, begin, end, its_begin, its_end)
             jaccard, containment = both / (size + its - both), both / small
             if (jaccard >= alike or containment >= contained) and jaccard > best:
                 best = jaccard
@@ -175,19 +178,27 @@ class Star:
 
 
 def keepers(
-    found: Sets, groups: Any, signatures: Any, *, alike: float, contained: float, most: int = MOST_COMPARED
+    found: Sets,
+    groups: Any,
+    signatures: Any,
+    *,
+    alike: float,
+    contained: float,
+    most: int = MOST_COMPARED,
+    of: Any = None,
 ) -> Star:
     """Keep or drop every row of groups: rows of one group stand together, the best first.
 
     A row is dropped where a kept row of its group before it has Jaccard of at least `alike` or containment of at least
     `contained`. Each is compared with the first `most` kept rows alone, which bounds the work of a group of n rows by
     n × most; a row that is alike only to a later one stays. Signatures (`sketch.matrix`) spare looking at pairs that
-    cannot be.
+    cannot be. `of` says which of the sets each row has, where rows of one text share one; None: each has its own.
     """
     rows = len(groups)
+    own = np.arange(rows) if of is None else np.asarray(of, np.int64)
     keeper, told = np.empty(rows, np.int64), np.zeros((rows, 2))
     held = np.asarray(groups, np.int64)
-    _star(found.hashes, found.starts, held, signatures, float(alike), float(contained), most, keeper, told)
+    _star(found.hashes, found.starts, own, held, signatures, float(alike), float(contained), most, keeper, told)
     dropped = keeper >= 0
     return Star(
         keeper, np.where(dropped, told[:, 0], 0.0), np.where(dropped, told[:, 1], 0.0), ~dropped & (told[:, 0] > 0)
