@@ -99,6 +99,10 @@ def test_other_problems_are_compared_on_request_alone_and_none_is_emptied_silent
         ({"ok": False}, "failed"),
         ({"is_truncated": True}, "cut off"),
         ({"text": text(LONG) + " and so on and on" * 60}, "loops"),
+        (
+            {"text": f"<think>{text(LONG)}{' and so on and on' * 60}</think> It is \\boxed{{7}}."},
+            "loops in its thinking",
+        ),
         ({"step": 5}, "later"),
         ({"step": None}, "of an unknown step"),
     ],

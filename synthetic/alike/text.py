@@ -23,6 +23,17 @@ def written() -> pl.Expr:
     return sampled.list.eval(said.filter(_field("role") == "assistant")).list.join("\n")
 
 
+def thought() -> pl.Expr:
+    """The thinking of the model's last message, apart or before `</think>`; null where there is none.
+
+    Reads `messages` and `num_prompt_messages`.
+    """
+    sampled = pl.col("messages").list.slice(pl.col("num_prompt_messages").fill_null(0))
+    last = sampled.list.eval(pl.element().filter(_field("role") == "assistant")).list.last()
+    inline = last.struct.field("content").str.extract(r"(?s)^(.*)</think>", 1)
+    return pl.coalesce(last.struct.field("reasoning_content").replace("", None), inline)
+
+
 def asked() -> pl.Expr:
     """What the model was asked: the user's messages of the prompt, on lines of their own; null where there are none.
 

@@ -5,6 +5,7 @@ from typing import Any, Literal  # Any: settings
 
 import polars as pl
 
+from synthetic.alike.ending import looped
 from synthetic.alike.text import written
 from synthetic.errors import RecipeError
 from synthetic.rules import unlooped
@@ -92,13 +93,16 @@ def near_unique(
     preference = [
         pl.col("verdict").ne_missing("correct"),
         ~pl.col("ok") | pl.col("is_truncated").fill_null(False),
-        pl.col("text").map_batches(_looped, return_dtype=pl.Boolean),  # of these few rows alone, not of a whole shard
+        (pl.col("loop_tokens") >= unlooped.TOKENS) & (pl.col("loop_repeats") >= unlooped.REPEATS)
+        | (pl.col("loop_run") >= unlooped.RUN),  # as `unlooped` finds it by default
         pl.col("far"),
         pl.col("step"),
         pl.col("row_id"),
     ]
     columns = ["row_id", "group", "minhash", "text"]
-    rows = traces.with_columns(text=written()).sort("group", *preference, nulls_last=True).select(columns).collect()
+    # Loops are looked for in these few rows alone, not in a whole shard.
+    read = traces.with_columns(looped().alias("loop"), text=written()).unnest("loop")
+    rows = read.sort("group", *preference, nulls_last=True).select(columns).collect()
     if rows.is_empty():
         empty = {"row_id": pl.String, "reason": pl.String, "flag": pl.Boolean}
         return pl.LazyFrame(schema=empty)
@@ -124,15 +128,6 @@ def near_unique(
     like = pl.format("like {} (Jaccard {}, containment {})", "keeper", _digits("jaccard"), _digits("containment"))
     reason = pl.when("dropped").then(like).otherwise(pl.lit("not compared with all of its many candidates"))
     return told.filter(pl.col("dropped") | pl.col("cut")).select("row_id", reason=reason, flag=~pl.col("dropped"))
-
-
-def _looped(texts: pl.Series) -> pl.Series:
-    """Whether each text would be dropped by `unlooped`, as it is by default; a null text is not."""
-    from synthetic.alike.loops import loops
-
-    tokens, repeats, run = loops(texts, threads=pl.thread_pool_size())
-    found = (tokens >= unlooped.TOKENS) & (repeats >= unlooped.REPEATS) | (run >= unlooped.RUN)
-    return found.alias(texts.name)
 
 
 def _digits(column: str) -> pl.Expr:

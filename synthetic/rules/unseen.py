@@ -1,6 +1,7 @@
 """Does it repeat what models are tested on?"""
 
-from difflib import SequenceMatcher
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import polars as pl
 
@@ -33,7 +34,8 @@ DOUBTFUL, RUN = 0.5, 13
 RATIO = 95
 """A prompt whose letters are so much those of a longer item (Indel ratio, 0 to 100) is marked, as by open-thoughts."""
 
-EXCERPT = 160
+PASSAGE, EXCERPT = 4, 160
+"""A passage is told that has at least so many words, where there is one, and at most so many characters of it."""
 
 ANSWER = "answer"
 _PLACES = {"prompt": "it in the prompt", "completion": "it in the completion", ANSWER: "its answer in the completion"}
@@ -113,9 +115,32 @@ def _near(questions: pl.Series, seen: pl.DataFrame) -> list[bool]:
 
 
 def _passage(question: str, text: str) -> str:
-    """The longest run of words that both have, as the question writes it."""
-    asked, said = question.split(), text.split()
-    lower = [word.lower() for word in asked], [word.lower() for word in said]
-    match = SequenceMatcher(None, *lower, autojunk=False).find_longest_match()
-    passage = " ".join(asked[match.a : match.a + match.size])
+    """The longest run of words that both have, as the question writes it.
+
+    Of words that the question says again, its first place is looked at: so this takes time in proportion to the text.
+    """
+    asked, said = question.split(), text.lower().split()
+    lower = [word.lower() for word in asked]
+    found, begins = 0, 0
+    for width in (PASSAGE, 1):
+        places: dict[tuple[str, ...], int] = {}
+        for place, gram in enumerate(_grams(lower, width)):
+            places.setdefault(gram, place)
+        past = 0
+        for at, gram in enumerate(_grams(said, width)):
+            if at < past or (place := places.get(gram, -1)) < 0:
+                continue
+            run = width
+            while place + run < len(lower) and at + run < len(said) and lower[place + run] == said[at + run]:
+                run += 1
+            past = at + run - width + 1
+            if run > found:
+                found, begins = run, place
+        if found:
+            break
+    passage = " ".join(asked[begins : begins + found])
     return passage if len(passage) <= EXCERPT else passage[:EXCERPT] + "…"
+
+
+def _grams(words: Sequence[str], width: int) -> Iterable[tuple[str, ...]]:
+    return zip(*(islice(words, skipped, None) for skipped in range(width)), strict=False)
