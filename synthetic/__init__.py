@@ -6,6 +6,7 @@
     synthetic.near_duplicates(FRAME)          the same for the texts of any polars frame
     synthetic.release(STORE, to=DIR)          facts to a dataset release
     synthetic.compat(DIR, "synthetic-2", to=OTHER)  the release in the columns of a published table
+    synthetic.taskset(DIR, to=OTHER)          its problems as a package that verifiers loads and scores with
     synthetic.check(DIR)                      does every byte, count and claim of it hold?
     synthetic.push(DIR, "org/name")           the release to the Hub
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from synthetic.stage import rule as rule
     from synthetic.store import scan as scan
     from synthetic.store import tokens as tokens
+    from synthetic.taskset import taskset as taskset
 
 _HOMES = {
     "Captured": "captured",
@@ -49,6 +51,7 @@ _HOMES = {
     "near_duplicates": "alike.near",
     "rule": "stage",
     "scan": "store",
+    "taskset": "taskset",
     "tokens": "store",
 }
 

@@ -99,6 +99,11 @@ def compat(
     return _filled("compat.md.jinja", front_matter=Markdown(data.to_yaml(line_break="\n") + "\n"), **said)
 
 
+def taskset(manifest: Manifest, name: str, rows: int, left_out: Mapping[str, int]) -> str:
+    """README.md of the problems of a release as a package (`taskset`)."""
+    return _filled("taskset.md.jinja", manifest=manifest, name=name, rows=rows, left_out=left_out)
+
+
 def front_matter(manifest: Manifest, numbers: Mapping[str, Json]) -> str:
     """The YAML that the Hub and `datasets` read. Nothing in it was written by a log.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from synthetic.compat import Compat
     from synthetic.stage import Progress
+    from synthetic.taskset import Taskset
 
 NEWLINE = "\n"
 
@@ -132,12 +133,16 @@ def _release(given: argparse.Namespace) -> int:
         released = release(
             *given.stores, to=given.to, previous=previous, dry_run=given.dry_run, progress=progress, **settings
         )
-        tables = [] if given.dry_run else [_compat(given.to, kind, progress) for kind in given.compat]
-    _report(given, show.released_json(released) | {"compat": [asdict(table) for table in tables]})
+        beside = [] if given.dry_run else [_compat(given.to, kind, progress) for kind in given.compat]
+        tasks = _taskset(given.to, progress) if given.taskset and not given.dry_run else None
+    more = {"compat": [asdict(table) for table in beside], "taskset": asdict(tasks) if tasks else None}
+    _report(given, show.released_json(released) | more)
     if not given.json:
         show.released(released)
-        for table in tables:
+        for table in beside:
             show.table(table)
+        if tasks:
+            show.taskset(tasks)
         show.next_steps(released, *given.stores)
     return 0
 
@@ -146,6 +151,12 @@ def _compat(release: str, kind: Any, progress: "Progress") -> "Compat":
     from synthetic.compat import compat
 
     return compat(release, kind, to=f"{release.rstrip('/')}.{kind}", progress=progress)
+
+
+def _taskset(release: str, progress: "Progress") -> "Taskset":
+    from synthetic.taskset import taskset
+
+    return taskset(release, to=f"{release.rstrip('/')}.taskset", progress=progress)
 
 
 def _release_settings(given: argparse.Namespace) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def compat(release: str | Path, kind: Kind, *, to: str | Path, progress: Progres
     try:
         shutil.rmtree(target, ignore_errors=True)
         (target / "data").mkdir(parents=True)
+        (target / MARK).write_text(f"{kind} of {made.name} {made.version}, {made.root}\n", "utf-8", newline="\n")
         columns, shape = _shape(kind, open_configs(path, made.configs)[config])
         files, left_out = _write(path, made, config, columns, shape, target, progress)
         rows = sum(pq.read_metadata(file).num_rows for file in files)
@@ -79,7 +80,6 @@ def compat(release: str | Path, kind: Kind, *, to: str | Path, progress: Progres
             raise NothingKept(f"{release}: no row fits the columns of {kind}: {why}", hint="push the release itself")
         text = card.compat(made, kind, columns, rows, left_out, splits=_splits(files))
         (target / "README.md").write_text(text, "utf-8", newline="\n")
-        (target / MARK).write_text(f"{kind} of {made.name} {made.version}, {made.root}\n", "utf-8", newline="\n")
     except OSError as error:
         raise CannotWrite(
             f"{error.filename or to}: {error.strerror or error}", hint="make room, then run again"

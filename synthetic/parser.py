@@ -179,6 +179,11 @@ def _compat(one: argparse.ArgumentParser) -> None:
         default=[],
         help="also write DIR.NAME, in the columns of that published table (may be given again)",
     )
+    one.add_argument(
+        "--taskset",
+        action="store_true",
+        help="also write DIR.taskset, its problems as a package that verifiers loads and scores with",
+    )
 
 
 def _stores(one: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ buckets croissant index plots
 card privacy
 intake
 capture release preview diff
-compat
+compat taskset
 dedupe
 check relicense
 look

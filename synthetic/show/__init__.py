@@ -16,7 +16,16 @@ from synthetic.show.look import (
     trace,
 )
 from synthetic.show.page import lines, shown, shown_json
-from synthetic.show.release import funnel, next_steps, released, released_json, table, undecided, what_to_look_at
+from synthetic.show.release import (
+    funnel,
+    next_steps,
+    released,
+    released_json,
+    table,
+    taskset,
+    undecided,
+    what_to_look_at,
+)
 from synthetic.show.twins import deduped, deduped_json
 
 __all__ = [
@@ -40,6 +49,7 @@ __all__ = [
     "shown",
     "shown_json",
     "table",
+    "taskset",
     "trace",
     "undecided",
     "what_to_look_at",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from synthetic.compat import Compat
     from synthetic.manifest import Kept
     from synthetic.release import Released, Sample
+    from synthetic.taskset import Taskset
 
 BARS = " ▁▂▃▄▅▆▇█"
 
@@ -65,6 +66,15 @@ def table(made: "Compat") -> None:
     page.line(f"\n  {made.kind}  {page.rows(made.rows)}  →  {made.path}")
     for why, count in made.left_out.items():
         page.line(f"    {count:,} left out: {why}", "yellow")
+
+
+def taskset(made: "Taskset") -> None:
+    """Problems as a package, and how it is tried."""
+    page.line(f"\n  {made.name}  {made.rows:,} problem{'' if made.rows == 1 else 's'}  →  {made.path}")
+    for why, count in made.left_out.items():
+        page.line(f"    {count:,} left out: {why}", "yellow")
+    where = made.path if made.path.startswith("/") else f"./{made.path}"
+    page.line(f"    pip install {quote(where)} && vf-eval {made.name} -n 3 --env.agent.harness.id null")
 
 
 def _sample(sample: "Sample", title: str) -> None:

@@ -172,3 +172,4 @@ def serving(scenes: Path, run: str) -> Iterator[tuple[str, Script]]:
     finally:
         server.shutdown()
         thread.join()
+        server.server_close()

@@ -1,0 +1,104 @@
+r"""Problems of a release of reasoning traces, as a verifiers taskset: `README.md` beside this package says which.
+
+A reply is right when the answer that it ends on is the right one: word for word but for case and spaces, or as
+mathematics (math-verify). Looked for behind the thinking, in this order: the last `\boxed{…}`, what stands behind
+`####`, in `<answer>…</answer>`, or behind "answer is" or "answer:". A reply without an answer scores 0.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import verifiers.v1 as vf
+from pydantic import Field
+
+TASKS = Path(__file__).parent / "tasks"
+TAIL = 1000
+"""An answer without a box is looked for in so many last characters."""
+
+MARKS = (
+    re.compile(r".*####[ \t]*([^\n]+)", re.DOTALL),
+    re.compile(r".*<answer>(.*?)</answer>", re.DOTALL),
+    re.compile(r".*\banswer(?:\s+is)?\s*[:=]?\s*\**\s*(?:is\s+)?([^\n]+)", re.DOTALL | re.IGNORECASE),
+)
+
+
+class ReleasedData(vf.TaskData):
+    """A problem: its `id` is the release's problem_id, its `name` that of the log it was captured from."""
+
+    answer: str
+    env_id: str | None = None
+    """The environment that scored the release's own attempts."""
+    pass_rate: float | None = None
+    """Of these attempts, those that were right among those that were decided."""
+    difficulty_band: str | None = None
+
+
+class ReleasedTask(vf.Task[ReleasedData]):
+    """Compares answers."""
+
+    @property
+    def key(self) -> str:
+        """The problem's id, which stays the same in every version of the release."""
+        return self.data.id or self.hash
+
+    @vf.reward(weight=1.0)
+    async def correct(self, trace: vf.Trace) -> float:
+        """1 for the right answer, else 0."""
+        return compared(trace.last_reply, self.data.answer)
+
+    async def validate(self, runtime: vf.Runtime) -> bool:
+        """Whether the right answer is right."""
+        return compared(f"\\boxed{{{self.data.answer}}}", self.data.answer) == 1.0
+
+
+class ReleasedConfig(vf.TasksetConfig):
+    """Which problems to load."""
+
+    split: str = "train"
+    bands: list[str] = Field(default_factory=list)
+    """Difficulty bands (unsolved, hard, normal, easy, solved); none: all, also problems that have none."""
+
+
+class ReleasedTaskset(vf.Taskset[ReleasedTask, ReleasedConfig]):
+    """The problems in the order of the release."""
+
+    def load(self) -> Iterator[ReleasedTask]:
+        """A task for each problem, read a few hundred at a time."""
+        for path in sorted(TASKS.glob("*.parquet")):
+            if path.name.partition("-")[0] != self.config.split:
+                continue
+            for batch in pq.ParquetFile(path).iter_batches(batch_size=500):
+                for row in batch.to_pylist():
+                    if self.config.bands and row["difficulty_band"] not in self.config.bands:
+                        continue
+                    if [message["role"] for message in row["prompt"]] == ["user"]:
+                        row["prompt"] = row["prompt"][0]["content"]  # every harness takes a text
+                    yield ReleasedTask(ReleasedData(**row), self.config.task)
+
+
+def compared(reply: str | None, answer: str) -> float:
+    """1 if a reply ends on that answer, else 0."""
+    said = last_answer(reply or "")
+    if said is None:
+        return 0.0
+    if plain(said) == plain(answer):
+        return 1.0
+    return vf.verify_boxed_math_answer(f"\\boxed{{{said}}}", answer)
+
+
+def last_answer(reply: str) -> str | None:
+    """The answer that a reply ends on; None where there is none, or thinking alone."""
+    if "<think>" in reply and "</think>" not in reply:
+        return None
+    behind = reply.rsplit("</think>", 1)[-1]
+    if boxed := vf.extract_boxed_answer(behind, strict=True):
+        return boxed
+    marked = (mark.match(behind[-TAIL:]) for mark in MARKS)
+    return next((found[1] for found in marked if found and plain(found[1])), None)
+
+
+def plain(text: str) -> str:
+    """An answer without what says nothing."""
+    return " ".join(text.split()).strip(" *.$").casefold()
