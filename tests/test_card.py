@@ -62,6 +62,10 @@ def render(manifest=MANIFEST, numbers=NUMBERS, read=RECIPE):
     return card.render(manifest, numbers, read)
 
 
+def with_funnel(steps):
+    return replace(MANIFEST, configs=MANIFEST.configs | {"sft_verified": config("sft_verified", 1, steps)})
+
+
 def front_matter(text):
     return DatasetCard(text).data.to_dict()
 
@@ -164,6 +168,20 @@ def test_the_funnel_ends_at_the_rows_of_the_config():
     steps = [f"| `{step.rule}` | {step.seen} | {step.dropped} | {step.seen - step.dropped} |" for step in FUNNEL]
     assert "\n".join(steps) in text
     assert "| `verified` | `incorrect (scorer: correct)` | 5 |\n| `unique` | `same text as b/0` | 1 |" in text
+
+
+def test_what_was_looked_for_among_copies_is_what_the_rules_did():
+    plain = section("Duplicates")
+    assert "- `sft_verified` keeps one row of each text: `unique` dropped 1." in plain
+    assert "Texts that are nearly equal, and equal texts at different problems, were not looked for." in plain
+    steps = [*FUNNEL[:2], Kept("near_unique", 2, 1)]
+    near = section("Duplicates", render(with_funnel(steps)))
+    assert "`unique` dropped 1; and the best row of texts that are nearly equal: `near_unique` dropped 1." in near
+    assert "Copies at different problems were not looked for." in near
+    assert "nearly equal, and equal texts" not in near
+    steps[2] = Kept("near_unique scope = everything", 2, 1)
+    everywhere = section("Duplicates", render(with_funnel(steps)))
+    assert "were not looked for" not in everywhere
 
 
 def test_limitations_are_those_of_this_release():
