@@ -30,7 +30,19 @@ ENVIRONMENT = {
     "source_license": "licence of the source",
     "correct": "an expression over scorers, metrics and columns: true is correct, false incorrect, null undecided",
 }
-_TOP = ("name", "version", "description", "license", "thinking", "include_eval", "split", "env", "evaluation", "keep")
+_TOP = (
+    "name",
+    "version",
+    "description",
+    "license",
+    "thinking",
+    "include_eval",
+    "split",
+    "tokens",
+    "env",
+    "evaluation",
+    "keep",
+)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
@@ -66,6 +78,16 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """By what the tokens of a release's conversations are counted, for its card."""
+
+    tokenizer: str
+    """A file `tokenizer.json`."""
+    budget: int = 131_072
+    """Tokens of a context: rows that take more are counted."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What a release holds."""
 
@@ -79,6 +101,7 @@ class Recipe:
     include_eval: bool = False
     split: Split = field(default_factory=Split)
     """Which problems are held out for validation."""
+    tokens: Tokens | None = None
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What logs do not know of their environments, by env_id or env_name."""
     evaluations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -113,6 +136,8 @@ class Recipe:
         table |= {"thinking": self.thinking, "include_eval": self.include_eval}
         if self.split != Split():
             table["split"] = asdict(self.split)
+        if self.tokens:
+            table["tokens"] = asdict(self.tokens)
         if self.environments:
             table["env"] = {env: dict(said) for env, said in self.environments.items()}
         if self.evaluations:
@@ -175,6 +200,7 @@ def parse(text: str, *, where: str, name: str) -> Recipe:
     recipe = Recipe(
         name=table.get("name", name),
         split=_split(table.get("split", {}), where),
+        tokens=_tokens(table["tokens"], where) if "tokens" in table else None,
         environments=_environments(table.get("env", {}), where),
         evaluations=_evaluations(table.get("evaluation", {}), where),
         keep=uses(table.get("keep", []), where),
@@ -233,6 +259,19 @@ def _split(value: Any, where: str) -> Split:
     if not isinstance(salt, str):
         raise RecipeError(f"{place}: 'salt' is {salt!r}; it takes a string")
     return Split(float(share), salt)
+
+
+def _tokens(value: Any, where: str) -> Tokens:
+    place, known = f"{where}, [tokens]", [each.name for each in fields(Tokens)]
+    said = _table(value, place)
+    if unknown := said.keys() - set(known):
+        raise RecipeError(f"{place}: there is no key '{min(unknown)}'; there are {known}")
+    if not isinstance(said.get("tokenizer"), str):
+        raise RecipeError(f"{place}: 'tokenizer' is {said.get('tokenizer')!r}; it takes the path of a tokenizer.json")
+    budget = said.get("budget", Tokens.budget)
+    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
+        raise RecipeError(f"{place}: 'budget' is {budget!r}; it takes a number of tokens, such as 131072")
+    return Tokens(said["tokenizer"], budget)
 
 
 def _environments(value: Any, where: str) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ Configs that were finished before an interruption are used again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any  # numbers as JSON
@@ -14,7 +14,7 @@ from typing import Any  # numbers as JSON
 import msgspec
 import polars as pl
 
-from synthetic import card, index, manifest, measures, plots, shard, stats
+from synthetic import card, context, index, manifest, measures, plots, references, shard, stats
 from synthetic import recipe as recipes
 from synthetic import target as targets
 from synthetic.buckets import BUCKET_BYTES, Cut, write_config
@@ -84,9 +84,11 @@ def release(
 
     `previous` is an earlier version whose files are cut alike, so that few bytes change. A release of the same name
     that stands in `to` is replaced when the new one is whole. Raises `RecipeError`, `NothingKept`, `TargetTaken`,
-    `CannotWrite`, `BrokenStore`, `BrokenRelease`.
+    `CannotWrite`, `BrokenStore`, `BrokenRelease`; `UnreadableLog` for a tokenizer that is none.
     """
     target, read = prepare(*stores, to=to, recipe=recipe, include_eval=include_eval, license=license)
+    if read.tokens:
+        references.tokenizer(asdict(read.tokens), read)  # what is no tokenizer fails before anything long is begun
     least = _earlier_buckets(Path(previous) if previous else target, read.version, named=previous is not None)
     with ExitStack() as stack:
         stack.enter_context(shard.reading(*stores))
@@ -229,7 +231,7 @@ def _build(
                     config = write_config(bench, view, judged, partial, cut, progress)
                     targets.note_finished(partial, name, config)
                 configs[name] = config
-        numbers = stats.numbers(open_configs(partial, configs))
+        numbers = counted(open_configs(partial, configs), bench.recipe)
         index.write(partial / manifest.INDEX, bench, judged, progress)
         made = _describe(facts, bench, configs, numbers, partial)
         return made, numbers, targets.put(partial, target, manifest.encode(made))
@@ -268,6 +270,20 @@ def open_configs(folder: Path, configs: Mapping[str, Config]) -> dict[str, pl.La
         name: pl.scan_parquet([folder / data.path for data in config.files], glob=False)
         for name, config in configs.items()
     }
+
+
+def counted(configs: Mapping[str, pl.LazyFrame], recipe: Recipe) -> dict[str, Any]:
+    """All numbers of a release with these configs; those of tokens where its recipe names a tokenizer.
+
+    Raises `UnreadableLog` where that is none.
+    """
+    numbers = stats.numbers(configs)
+    if recipe.tokens:
+        file = references.tokenizer(asdict(recipe.tokens), recipe)
+        known, budget = context.opened(file.frame.collect()["json"][0]), recipe.tokens.budget
+        rows = stats.tokens(configs, known, budget)
+        numbers["tokens"] = {"tokenizer": file.told["name"], "digest": file.digest, "budget": budget, "configs": rows}
+    return numbers
 
 
 def _describe(

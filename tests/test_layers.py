@@ -19,7 +19,7 @@ resources captured fetch columns plain
 record
 expression evaluations splits
 stage alike
-contract
+context contract
 pairs
 formats measures rules views
 lines

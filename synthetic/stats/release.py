@@ -58,6 +58,7 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "configs": {config: _config(frame) for config, frame in configs.items()},
         "difficulty": tasks(configs["rl_tasks"]) if "rl_tasks" in configs else None,
         "pairs": pairs(configs["preference"]) if "preference" in configs else None,
+        "tokens": None,  # whoever has a tokenizer counts them: `tokens`
         "traces": one(traces, pl.col("trace_id").n_unique())["trace_id"],
         "kinds": counts(traces, "kind"),
         "text_forms": counts(traces, "text_form"),
