@@ -15,22 +15,30 @@ import pyarrow.parquet as pq
 from synthetic.record import Json, Schema, canonical_json, record
 from synthetic.stage import Progress
 
+PLACE = ("run_name", "log_file", "log_offset")
+"""Where a row was read."""
+
 PART_ROWS = 500_000
 """Late facts are folded in parts of about this many: 900,000 at once took 390 MB."""
 
 
 def repeated(traces: Sequence[Path], progress: Progress) -> tuple[dict[int, pl.Series], pl.DataFrame]:
-    """Positions of rows that came before, by shard; and those whose content differs from the first."""
+    """Positions of rows that came before, by shard; and those whose content differs from the first.
+
+    Of these row_id, content_hash and where they stand (`PLACE`); the same of the first, as `kept_…`.
+    """
     keys = _twice(traces, progress)
-    first = keys.unique("row_id", keep="first", maintain_order=True).select("row_id", kept="content_hash")
+    told = ["content_hash", *PLACE]
+    first = keys.unique("row_id", keep="first", maintain_order=True).select("row_id", *told)
+    first = first.rename({name: f"kept_{name}" for name in told})
     later = keys.filter(pl.col("row_id").is_first_distinct().not_()).join(first, on="row_id", maintain_order="left")
     again = {int(place[0]): part["position"] for place, part in later.partition_by("place", as_dict=True).items()}
-    differs = later.filter(pl.col("content_hash") != pl.col("kept"))
-    return again, differs.select("row_id", "content_hash", "kept")
+    differs = later.filter(pl.col("content_hash") != pl.col("kept_content_hash"))
+    return again, differs.select("row_id", *told, *(f"kept_{name}" for name in told))
 
 
 def _twice(traces: Sequence[Path], progress: Progress) -> pl.DataFrame:
-    """row_id, content_hash, place and position of every row whose id may be there twice, in order.
+    """row_id, content_hash, where it stands, place and position of every row whose id may be there twice, in order.
 
     An id whose hash occurs once is there once: only the others are held as text, 100 bytes for each row instead of 12.
     """
@@ -43,12 +51,13 @@ def _twice(traces: Sequence[Path], progress: Progress) -> pl.DataFrame:
     twice = every.filter(pl.col("hash").is_duplicated())
     position = pl.int_range(pl.len(), dtype=pl.UInt32).alias("position")
     frames = [
-        pl.read_parquet(traces[place], columns=["row_id", "content_hash"], glob=False)
+        pl.read_parquet(traces[place], columns=["row_id", "content_hash", *PLACE], glob=False)
         .with_columns(pl.lit(place, pl.UInt32).alias("place"), position)
         .filter(pl.col("row_id").hash().is_in(twice["hash"].unique().implode()))
         for place in twice["place"].unique(maintain_order=True)
     ]
-    empty = {"row_id": pl.String, "content_hash": pl.String, "place": pl.UInt32, "position": pl.UInt32}
+    of = {name: record().polars[name] for name in ("row_id", "content_hash", *PLACE)}
+    empty = {**of, "place": pl.UInt32(), "position": pl.UInt32()}
     return pl.concat(frames) if frames else pl.DataFrame(schema=empty)
 
 

@@ -84,6 +84,17 @@ class Run(msgspec.Struct, frozen=True):
     """What its logs leave out by how it was scored, in sentences."""
 
 
+class Clash(msgspec.Struct, frozen=True):
+    """Rows of a run that have the ids of other rows: of these the first are kept, whatever run they are of."""
+
+    run: str | None
+    kept: str | None
+    """The run of the rows that are kept."""
+    rows: int
+    row_id: str
+    """One of the ids."""
+
+
 class Input(msgspec.Struct, frozen=True):
     """One shard of the stores."""
 
@@ -123,6 +134,8 @@ class Manifest(msgspec.Struct, frozen=True):
     root: str
     references: list[dict[str, Any]] = []
     """What rules compared rows with: kind, digest of its content, where it lay and at which revision."""
+    clashes: list[Clash] = []
+    """The rows whose content differed, by the runs that they and the kept ones are of."""
     format: str = FORMAT
 
     @property

@@ -21,7 +21,7 @@ from synthetic.buckets import BUCKET_BYTES, Cut, write_config
 from synthetic.errors import CannotWrite, NothingKept
 from synthetic.formats import FORMATS
 from synthetic.judged import Judged
-from synthetic.manifest import Config, File, Input, Manifest, Run
+from synthetic.manifest import Clash, Config, File, Input, Manifest, Run
 from synthetic.recipe import Recipe
 from synthetic.record import canonical_json, digest
 from synthetic.run import Bench
@@ -31,6 +31,9 @@ from synthetic.views import DEFAULT, VIEWS
 
 EXCERPT = 400
 """Characters of a text that `Sample` shows."""
+
+SHOWN = 3
+"""Pairs of runs whose ids clash that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -313,6 +316,7 @@ def _describe(
         inputs=[Input(s.footer.kind, s.footer.rows, s.footer.row_hash) for s in (*facts.traces, *facts.annotations)],
         repeated=sum(len(again) for again in facts.again.values()),
         conflicts=facts.conflicts.height,
+        clashes=_clashes(facts),
         configs=configs,
         left_out=[name for name in VIEWS if name not in configs],
         references=[{"digest": each.digest, **each.told} for _, each in sorted(bench.references.items())],
@@ -325,6 +329,13 @@ def _describe(
     files[manifest.INDEX] = ""
     listed = [File(path, (partial / path).stat().st_size, manifest.sha256(partial / path)) for path in sorted(files)]
     return msgspec.structs.replace(made, files=listed)
+
+
+def _clashes(facts: Snapshot) -> list[Clash]:
+    """The rows that came again with another content, by the runs that they and the kept ones are of."""
+    runs = ["run_name", "kept_run_name"]
+    counted = facts.conflicts.group_by(runs).agg(pl.len(), pl.col("row_id").min()).sort(runs, nulls_last=True)
+    return [Clash(*row) for row in counted.iter_rows()]
 
 
 def numbers_text(numbers: Mapping[str, Any]) -> str:
@@ -358,13 +369,20 @@ def _warnings(made: Manifest, numbers: Mapping[str, Any]) -> tuple[str, ...]:
     said = (
         (total["truncated"], f"{total['truncated'] / total['attempts']:.1%} truncated: cut off, not counted wrong"),
         (total["error"], f"{total['error']:,} attempts failed in generation or scoring: neither right nor wrong"),
-        (made.conflicts, f"{made.conflicts:,} rows came again with the same id and another content: the first is kept"),
+        *((True, _clash(each)) for each in made.clashes[:SHOWN]),
+        (len(made.clashes) > SHOWN, f"ids of {len(made.clashes) - SHOWN} more pairs of runs clash: see the card"),
         (set_aside, f"{set_aside:,} lines of the logs were set aside when they were captured"),
         (numbers["late"]["rewound"], f"{numbers['late']['rewound']} rows are of steps that a resumed run took back"),
         (made.left_out, f"without rows, so left out: {', '.join(made.left_out)}"),
         (made.license is None, "no licence is set: --license apache-2.0, or `license` in the recipe"),
     )
     return tuple(text for holds, text in said if holds)
+
+
+def _clash(each: Clash) -> str:
+    rows = f"{each.rows:,} row{'' if each.rows == 1 else 's'} of {each.run or 'an unnamed run'}"
+    of = "it has" if each.run == each.kept else f"{each.kept or 'an unnamed run'} has"
+    return f"{rows} left out: {of} others under the same ids, with another content, which came first ({each.row_id})"
 
 
 def _no_pictures(made: Manifest) -> list[str]:

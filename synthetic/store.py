@@ -246,7 +246,7 @@ class Snapshot:
     again: Mapping[int, pl.Series] = field(repr=False)
     """By place of the shard in `traces`: positions of rows that an earlier shard has."""
     conflicts: pl.DataFrame = field(repr=False)
-    """row_id and files of rows that came with the same id and another content; the first is kept."""
+    """Rows that came with the same id and another content, and where they and the first, which is kept, stand."""
     late: Mapping[int, pl.DataFrame] = field(repr=False)
     """By place of the shard: trace_id, branch (null = all) and the folded late facts."""
     annotations: tuple[Shard, ...] = ()

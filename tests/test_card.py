@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from synthetic import card, recipe, stats
 from synthetic.errors import BrokenRelease
-from synthetic.manifest import Config, Data, Kept, Manifest, Run
+from synthetic.manifest import Clash, Config, Data, Kept, Manifest, Run
 from synthetic.record import schema
 from synthetic.views import VIEWS
 from tests.test_stats import CUT, GRADED, WRONG, graded, traces
@@ -48,6 +48,7 @@ MANIFEST = Manifest(
     inputs=[],
     repeated=2,
     conflicts=1,
+    clashes=[Clash("tuesday", "monday", 1, "t1/0")],
     configs={"sft_verified": config("sft_verified", 2, FUNNEL), "traces": config("traces", 8)},
     left_out=["sft_unverified"],
     files=[],

@@ -70,6 +70,8 @@ def _whole(made: Manifest, done: Checked) -> None:
         came = sum(part.rows for part in made.inputs if part.kind == "traces") - made.repeated
         rows = made.configs["traces"].rows
         done.expect(came == rows, f"manifest: its inputs hold {came} rows that count, traces holds {rows}")
+    clashes = sum(each.rows for each in made.clashes)
+    done.expect(clashes == made.conflicts, f"manifest: says that {made.conflicts} rows clash, and names {clashes}")
     left_out = [name for name in VIEWS if name not in made.configs]
     done.expect(left_out == made.left_out, f"manifest: says {made.left_out} are left out; these are: {left_out}")
 
