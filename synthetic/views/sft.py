@@ -7,7 +7,7 @@ from synthetic.record import schema
 from synthetic.stage import View
 from synthetic.views.described import Environments, described
 
-_INLINE = r"(?s)^\s*<think>(.*?)</think>(.*)$"
+_OPEN, _CLOSE = "<think>", "</think>"
 
 
 def shape(traces: pl.LazyFrame, *, thinking: str, environments: Environments) -> pl.LazyFrame:
@@ -41,8 +41,14 @@ def with_thinking(traces: pl.LazyFrame, thinking: str) -> pl.LazyFrame:
 def _in_field() -> list[pl.Expr]:
     """`<think>…</think>` at the head of an assistant's content moved to reasoning_content; an unclosed one stays."""
     content, reasoning = pl.field("content"), pl.field("reasoning_content")
-    moved = (pl.field("role") == "assistant") & (reasoning.fill_null("") == "") & content.str.contains(_INLINE)
-    answer, thought = content.str.extract(_INLINE, 2).str.strip_chars(), _said(content.str.extract(_INLINE, 1))
+    # Cut at bytes: a pattern with groups takes six times as long over texts of this length.
+    opened = content.str.strip_chars_start()
+    end = opened.str.find(_CLOSE, literal=True)
+    inline = opened.str.starts_with(_OPEN) & end.is_not_null()
+    moved = (pl.field("role") == "assistant") & (reasoning.fill_null("") == "") & inline
+    data = pl.when(moved).then(opened).cast(pl.Binary)
+    answer = data.bin.slice(end + len(_CLOSE)).cast(pl.String).str.strip_chars()
+    thought = _said(data.bin.slice(len(_OPEN), end - len(_OPEN)).cast(pl.String))
     return [
         pl.when(moved).then(answer).otherwise(content).alias("content"),
         pl.when(moved).then(thought).otherwise(reasoning).alias("reasoning_content"),
