@@ -17,7 +17,7 @@ import polars as pl
 from synthetic import card, index, manifest, measures, plots, shard, stats
 from synthetic import recipe as recipes
 from synthetic import target as targets
-from synthetic.buckets import BUCKET_BYTES, Cut, write_config
+from synthetic.buckets import BUCKET_BYTES, Cut, write_configs
 from synthetic.errors import CannotWrite, NothingKept
 from synthetic.formats import FORMATS
 from synthetic.judged import Judged
@@ -222,13 +222,13 @@ def _build(
 ) -> tuple[Manifest, dict[str, Any], bool]:
     """Write the release beside its target, then put it in its place; give whether it differs from what was there."""
     with targets.building(target, _plan(facts, bench, cut)) as partial:
-        configs = {}
-        for name, view in VIEWS.items():
-            if judged[name].kept:
-                if (config := targets.finished(partial, name)) is None:
-                    config = write_config(bench, view, judged, partial, cut, progress)
-                    targets.note_finished(partial, name, config)
-                configs[name] = config
+        kept = [name for name in VIEWS if judged[name].kept]
+        finished = {name: config for name in kept if (config := targets.finished(partial, name)) is not None}
+        todo = [VIEWS[name] for name in kept if name not in finished]
+        for name, config in write_configs(bench, todo, judged, partial, cut, progress) if todo else ():
+            targets.note_finished(partial, name, config)
+            finished[name] = config
+        configs = {name: finished[name] for name in kept}
         numbers = stats.numbers(open_configs(partial, configs))
         index.write(partial / manifest.INDEX, bench, judged, progress)
         made = _describe(facts, bench, configs, numbers, partial)

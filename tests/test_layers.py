@@ -26,7 +26,7 @@ lines
 pool shard
 worker
 manifest
-fold target
+fold piles target
 store
 rewind draft turns
 parts recipe stats
