@@ -17,7 +17,7 @@ import polars as pl
 from synthetic import card, index, manifest, measures, plots, shard, stats
 from synthetic import recipe as recipes
 from synthetic import target as targets
-from synthetic.buckets import BUCKET_BYTES, Cut, write_configs
+from synthetic.buckets import BUCKET_BYTES, Cut, reads, write_configs
 from synthetic.errors import CannotWrite, NothingKept
 from synthetic.formats import FORMATS
 from synthetic.judged import Judged
@@ -95,7 +95,7 @@ def release(
             raise NothingKept(f"{stores[0]}: the store has no rows", hint="capture a run that has rollouts")
         _check_not_only_evaluations(facts, read)
         bench = Bench(facts, read, Cache.of(Path(stores[0]), stack), progress)
-        judged = bench.judge_all()
+        judged = bench.judge_all(() if dry_run else [*index.COLUMNS, *(n for v in VIEWS.values() for n in reads(v))])
         rows = bench.rows(["verdict", "reward", "rewards", "env_id", "env_name", "trainable"])
         undecided = tuple(stats.undecided(rows))
         _check_something_kept(bench, judged[DEFAULT], undecided)
