@@ -7,7 +7,7 @@ whole.
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,48 +53,72 @@ def write_configs(
     spill = partial / "spill"
     shutil.rmtree(spill, ignore_errors=True)  # an interrupted run may have left it
     gathered = _gathered(bench, views, judged, spill, _piles(bench, cut.bytes), progress)
-    for view in views:
-        rows = gathered.pop(view.config)
-        if view.gathers is not None:
-            rows = _made(bench, view, rows, progress)
-        yield view.config, _write(bench, view, judged[view.config], rows, partial, cut, progress)
-        shutil.rmtree(rows.folder)
+    pool = ThreadPoolExecutor(WRITERS)
+    try:
+        # Before anything is written, for memory; then the largest config first: no thread is left alone with it.
+        for view in views:
+            if view.gathers is not None:
+                gathered[view.config] = _made(bench, view, gathered[view.config], progress)
+        writing = {
+            view.config: _Writing(bench, view, gathered[view.config], partial, cut, progress).begun(pool)
+            for view in sorted(views, key=lambda view: -sum(gathered[view.config].sizes.values()))
+        }
+        for view in views:
+            yield view.config, writing[view.config].config(judged[view.config])
+    finally:
+        pool.shutdown(cancel_futures=True)
     shutil.rmtree(spill, ignore_errors=True)
 
 
-def _write(
-    bench: Bench, view: View, judged: Judged, rows: Piles, partial: Path, cut: Cut, progress: Progress
-) -> Config:
-    """Sort the rows of a config and write them to files."""
-    rows_schema = schema(view.schema)
-    folder = partial / "data" / view.config
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    buckets = max(cut.least.get(view.config, 1), count(rows.sizes, cut.bytes))
-    order = ["sort branch" if name == "branch" else name for name in view.order]
+class _Writing:
+    """The files of one config, while threads sort and write its buckets."""
 
-    def write(bucket: int) -> list[Data]:
+    def __init__(self, bench: Bench, view: View, rows: Piles, partial: Path, cut: Cut, progress: Progress) -> None:
+        self.split, self.view, self.rows, self.partial, self.progress = (
+            bench.recipe.split,
+            view,
+            rows,
+            partial,
+            progress,
+        )
+        self.schema, self.folder = schema(view.schema), partial / "data" / view.config
+        self.buckets = max(cut.least.get(view.config, 1), count(rows.sizes, cut.bytes))
+        self._files: list[Future[list[Data]]] = []
+
+    def begun(self, pool: Executor) -> "_Writing":
+        """Hand every bucket to the threads."""
+        shutil.rmtree(self.folder, ignore_errors=True)  # an interrupted run may have left it
+        self.folder.mkdir(parents=True)
+        filled = sorted({bits * self.buckets // 2**LEADING for bits in self.rows.sizes})
+        self._files = [pool.submit(self._bucket, bucket) for bucket in filled]
+        return self
+
+    def _bucket(self, bucket: int) -> list[Data]:
         # As many piles as overlap the bucket: some whole ones, or a part of one.
-        overlapping = range(bucket * rows.count // buckets, ((bucket + 1) * rows.count - 1) // buckets + 1)
+        buckets, piles = self.buckets, self.rows.count
+        overlapping = range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1)
+        order = ["sort branch" if name == "branch" else name for name in self.view.order]
         # No name is kept for what was read: it would be held while the file is written.
-        frame = rows.read(overlapping).filter(leading() * buckets // 2**LEADING == bucket)
-        frame = frame.sort(order).select(rows_schema.names)
+        frame = self.rows.read(overlapping).filter(leading() * buckets // 2**LEADING == bucket)
+        frame = frame.sort(order).select(self.schema.names)
         written = []
-        for split, rows_of in _splits(frame, bench.recipe.split):
-            path = folder / f"{split}-h{bucket:03d}-of-{buckets:03d}.parquet"
-            height, row_hash = shard.write(path, rows_schema, rows_of)
-            name = path.relative_to(partial).as_posix()
+        for split, rows_of in _splits(frame, self.split):
+            path = self.folder / f"{split}-h{bucket:03d}-of-{buckets:03d}.parquet"
+            height, row_hash = shard.write(path, self.schema, rows_of)
+            name = path.relative_to(self.partial).as_posix()
             written.append(Data(name, height, path.stat().st_size, manifest.sha256(path), row_hash))
-        progress(f"writing {view.config}", bucket + 1, buckets)
+        self.progress(f"writing {self.view.config}", bucket + 1, buckets)
         return written
 
-    with ThreadPoolExecutor(WRITERS) as pool:
-        written = pool.map(write, sorted({bits * buckets // 2**LEADING for bits in rows.sizes}))
-        files = sorted((data for each in written for data in each), key=lambda data: SPLITS.index(data.split))
-    funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps]
-    columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in rows_schema.columns]
-    height = sum(data.rows for data in files)
-    return Config(view.title, view.schema, columns, height, judged.kept, buckets, funnel, files)
+    def config(self, judged: Judged) -> Config:
+        """The config, when its files are whole. Raises `CannotWrite`, `OSError`."""
+        files = sorted((data for each in self._files for data in each.result()), key=lambda d: SPLITS.index(d.split))
+        shutil.rmtree(self.rows.folder)
+        funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps]
+        columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in self.schema.columns]
+        height = sum(data.rows for data in files)
+        title, named = self.view.title, self.view.schema
+        return Config(title, named, columns, height, judged.kept, self.buckets, funnel, files)
 
 
 def count(sizes: Mapping[int, int], most_bytes: int) -> int:

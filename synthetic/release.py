@@ -229,8 +229,10 @@ def _build(
             targets.note_finished(partial, name, config)
             finished[name] = config
         configs = {name: finished[name] for name in kept}
+        progress("counting", 0, None)
         numbers = stats.numbers(open_configs(partial, configs))
         index.write(partial / manifest.INDEX, bench, judged, progress)
+        progress("drawing the card", 0, None)
         made = _describe(facts, bench, configs, numbers, partial)
         return made, numbers, targets.put(partial, target, manifest.encode(made))
 
