@@ -1,17 +1,19 @@
 """The rows of one config into Parquet files: cut by the leading bits of problem_id, each sorted.
 
-Memory is bounded: rows go shard by shard into piles on disk (`piles`), then each bucket is read, sorted by (problem_id,
-trace_id, branch) and written. So a takedown or an append rewrites few bytes, and the files in order are sorted as a
-whole.
+Memory is bounded: rows go shard by shard into piles on disk (`piles`), then each bucket is written, its piles read and
+sorted by (problem_id, trace_id, branch) one after the other. So a takedown or an append rewrites few bytes, and the
+files in order are sorted as a whole.
 """
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthetic import manifest, shard
@@ -21,13 +23,16 @@ from synthetic.piles import LEADING, Piles, leading
 from synthetic.recipe import Recipe
 from synthetic.record import measured, record, schema
 from synthetic.run import Bench
-from synthetic.splits import SPLITS, TRAIN, Split
+from synthetic.splits import SPLITS, TRAIN
 from synthetic.stage import Progress, View
 
 BUCKET_BYTES = 256 * 1024 * 1024
 """Files are cut into the smallest power of two of buckets that are no larger than this (`shard.frame_bytes`)."""
 
-MOST_PILES = 256
+PILES = 8
+"""Piles for each bucket, about: one of them is sorted at once."""
+
+MOST_PILES = 1024
 """Into so many piles are rows gathered at most."""
 
 WRITERS = 2
@@ -94,21 +99,32 @@ class _Writing:
         return self
 
     def _bucket(self, bucket: int) -> list[Data]:
-        # As many piles as overlap the bucket: some whole ones, or a part of one.
-        buckets, piles = self.buckets, self.rows.count
-        overlapping = range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1)
-        order = ["sort branch" if name == "branch" else name for name in self.view.order]
-        # No name is kept for what was read: it would be held while the file is written.
-        frame = self.rows.read(overlapping).filter(leading() * buckets // 2**LEADING == bucket)
-        frame = frame.sort(order).select(self.schema.names)
         written = []
-        for split, rows_of in _splits(frame, self.split):
-            path = self.folder / f"{split}-h{bucket:03d}-of-{buckets:03d}.parquet"
-            height, row_hash = shard.write(path, self.schema, rows_of)
-            name = path.relative_to(self.partial).as_posix()
-            written.append(Data(name, height, path.stat().st_size, manifest.sha256(path), row_hash))
-        self.progress(f"writing {self.view.config}", bucket + 1, buckets)
+        for name in SPLITS if self.split.validation else (TRAIN,):
+            path = self.folder / f"{name}-h{bucket:03d}-of-{self.buckets:03d}.parquet"
+            parts = self._parts(bucket, name)
+            if (first := next(parts, None)) is not None:
+                height, row_hash = shard.write_parts(path, self.schema, chain([first], parts))
+                place = path.relative_to(self.partial).as_posix()
+                written.append(Data(place, height, path.stat().st_size, manifest.sha256(path), row_hash))
+        self.progress(f"writing {self.view.config}", bucket + 1, self.buckets)
         return written
+
+    def _parts(self, bucket: int, split: str) -> Iterator[pa.Table]:
+        """The rows of a split in a bucket, sorted: pile by pile, since piles follow each other as problem ids do."""
+        buckets, piles = self.buckets, self.rows.count
+        by = ["sort branch" if name == "branch" else name for name in self.view.order]
+        # As many piles as overlap the bucket: some whole ones, or a part of one.
+        for pile in range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1):
+            if (frame := self.rows.read(pile)) is None:
+                continue
+            # Narrow columns alone are sorted: polars takes a kilobyte for each row of a wide frame.
+            place, bits = pl.int_range(pl.len()).alias("place"), leading().alias("bits")
+            narrow = frame.select(place, *by, bits, "problem_cluster")
+            narrow = narrow.filter(pl.col("bits") * buckets // 2**LEADING == bucket).sort(by)
+            if self.split.validation:
+                narrow = narrow.filter(self.split.of(narrow["problem_cluster"]) == split)
+            yield from shard.arrow_parts(frame.select(self.schema.names), narrow["place"])
 
     def config(self, judged: Judged) -> Config:
         """The config, when its files are whole. Raises `CannotWrite`, `OSError`."""
@@ -139,24 +155,13 @@ def count(sizes: Mapping[int, int], most_bytes: int) -> int:
     return buckets
 
 
-def _splits(frame: pl.DataFrame, split: Split) -> Iterator[tuple[str, list[pl.DataFrame]]]:
-    """The splits that have rows, each with its rows in their order."""
-    if not split.validation:
-        yield TRAIN, [frame]
-        return
-    of = split.of(frame["problem_cluster"])
-    for name in SPLITS:
-        if (rows := frame.filter(of == name)).height:
-            yield name, [rows]
-
-
 def _piles(bench: Bench, bucket_bytes: int) -> int:
-    """Into how many files rows are gathered first: about as many as buckets, whose number is not known yet."""
+    """Into how many piles rows are gathered: some for each bucket, the number of which is not known yet."""
     size = 0
     for each in bench.snapshot.traces:
         data = pq.read_metadata(each.path)
         size += sum(int(data.row_group(group).total_byte_size) for group in range(data.num_row_groups))
-    return min(MOST_PILES, 1 << (2 * size // bucket_bytes).bit_length())
+    return min(MOST_PILES, 1 << (PILES * size // bucket_bytes).bit_length())
 
 
 def _gathered(
@@ -199,9 +204,10 @@ def gather(view: View, recipe: Recipe, shaped: pl.LazyFrame) -> pl.LazyFrame:
 def _made(bench: Bench, view: View, shaped: Piles, progress: Progress) -> Piles:
     """The rows that a view makes of shaped ones, pile by pile."""
     found = Piles(shaped.folder.with_name(f"{view.config} made"), shaped.count)
-    for number, pile in enumerate(shaped.filled, 1):
-        found.add(gather(view, bench.recipe, shaped.read([pile]).lazy()).collect())
-        progress(f"making {view.config}", number, len(shaped.filled))
+    for pile in range(shaped.count):
+        if (rows := shaped.read(pile)) is not None:
+            found.add(gather(view, bench.recipe, rows.lazy()).collect())
+        progress(f"making {view.config}", pile + 1, shaped.count)
     shutil.rmtree(shaped.folder)
     return found
 

@@ -4,7 +4,6 @@ A pile is a file of Arrow streams, one behind the other, to which rows are appen
 it, so that nothing is copied before it is sorted. Piles are not compressed: lz4 alone took a tenth of a release's time.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -50,18 +49,14 @@ class Piles:
             for value, size in sized.iter_rows():
                 self.sizes[value] = self.sizes.get(value, 0) + size
 
-    @property
-    def filled(self) -> list[int]:
-        """The piles that have rows."""
-        return [pile for pile in range(self.count) if self._path(pile).is_file()]
-
-    def read(self, piles: Iterable[int]) -> pl.DataFrame:
-        """The rows of some piles, mapped; one of them at least has rows."""
+    def read(self, pile: int) -> pl.DataFrame | None:
+        """The rows of a pile, mapped; None where it has none."""
+        if not self._path(pile).is_file():
+            return None
         found = []
-        for path in filter(Path.is_file, map(self._path, piles)):
-            with pa.memory_map(str(path)) as file:
-                while file.tell() < file.size():
-                    found.append(pa.ipc.open_stream(file).read_all())
+        with pa.memory_map(str(self._path(pile))) as file:
+            while file.tell() < file.size():
+                found.append(pa.ipc.open_stream(file).read_all())
         rows = pl.from_arrow(pa.concat_tables(found))
         assert isinstance(rows, pl.DataFrame)  # noqa: S101 - a table gives a frame
         return rows
