@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import polars as pl
@@ -34,6 +34,9 @@ PILES = 8
 
 MOST_PILES = 1024
 """Into so many piles are rows gathered at most."""
+
+SLICE_ROWS = 25_000
+"""So many rows of a shard are put into the shape of a view at once."""
 
 WRITERS = 2
 """Buckets that are sorted and written at the same time."""
@@ -173,11 +176,12 @@ def _gathered(
     wanted = list(dict.fromkeys(name for names in read.values() for name in names))
     for place, rows in enumerate(bench.snapshot.rows):
         frame = bench.frame(place, wanted).collect()
-        for view in views:
+        said = {column: _said(judged, place, rows, column) for column in ("drops", "flags")}
+        # In slices, since a view's rows take more memory than its texts where these are short.
+        for view, start in product(views, range(0, rows, SLICE_ROWS)):
             own = frame.select(read[view.config])
-            if "drops" in schema(view.schema).names:
-                own = own.hstack([_said(judged, place, rows, column) for column in ("drops", "flags")])
-            kept = own.filter(judged[view.config].standing[place])
+            own = own.hstack([said[name] for name in said if name in schema(view.schema).names])
+            kept = own.slice(start, SLICE_ROWS).filter(judged[view.config].standing[place].slice(start, SLICE_ROWS))
             # Position by position: the view may not reorder or drop rows.
             shaped = view.shape(kept.lazy(), thinking=bench.recipe.thinking, environments=bench.recipe.environments)
             made = shaped.collect()
