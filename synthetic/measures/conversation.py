@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from synthetic.contract import BrokenConversation, check, mended, with_calls
+from synthetic.contract import BrokenConversation, check, lacking, mended, with_calls
 from synthetic.stage import measure
 
 
@@ -15,8 +15,9 @@ def conversation(traces: pl.LazyFrame) -> pl.LazyFrame:
     """
     rows = traces.with_row_index("place").collect()
     found: list[tuple[int, str | None, str | None]] = []
-    for place, messages, tools in rows.filter(with_calls()).select("place", "messages", "tools").iter_rows():
-        made, what = mended(messages)
+    told = rows.filter(with_calls()).select("place", "messages", "tools", lacks=lacking())
+    for place, messages, tools, lacks in told.iter_rows():
+        made, what = mended(messages) if lacks else (messages, [])
         try:
             check(made, tools)
         except BrokenConversation as error:
