@@ -43,24 +43,25 @@ def _decode(folder: Path) -> Callable[[], int]:
 
 
 def _copy(source: Path, folder: Path) -> Callable[[], int]:
-    """Copy each folder of Parquet files below `source` to one file."""
+    """Copy each Parquet file below `source`, with zstd-3 and row groups of the same number of rows."""
     import polars as pl
+    import pyarrow.parquet as pq
 
-    folders = sorted({path.parent for path in source.rglob("*.parquet")})
     shutil.rmtree(folder / "copy", ignore_errors=True)
     (folder / "copy").mkdir()
+    groups = {}
+    for path in sorted(source.rglob("*.parquet")):
+        data = pq.read_metadata(path)
+        groups[path] = max((data.row_group(i).num_rows for i in range(data.num_row_groups)), default=1)
 
     def work() -> int:
         rows = 0
-        for each in folders:
-            # Annotations stand beside traces in a store and have other columns.
-            kinds: dict[tuple[str, ...], list[Path]] = {}
-            for path in sorted(each.glob("*.parquet")):
-                kinds.setdefault(tuple(pl.read_parquet_schema(path)), []).append(path)
-            for number, paths in enumerate(kinds.values()):
-                target = folder / "copy" / f"{each.name}-{number}.parquet"
-                pl.scan_parquet(paths).sink_parquet(target, compression="zstd", compression_level=3)
-                rows += pl.scan_parquet(target).select(pl.len()).collect().item()
+        for number, (path, group) in enumerate(groups.items()):
+            target = folder / "copy" / f"{number}.parquet"
+            pl.scan_parquet(path, glob=False).sink_parquet(
+                target, compression="zstd", compression_level=3, row_group_size=group
+            )
+            rows += pl.scan_parquet(target).select(pl.len()).collect().item()
         return rows
 
     return work

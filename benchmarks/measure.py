@@ -116,10 +116,11 @@ def measured(work: Callable[[], int], log_bytes: int = 0) -> Cost:
     before, start = cpu_seconds(), time.perf_counter()
     rows = work()
     wall, cpu = time.perf_counter() - start, cpu_seconds() - before
-    return Cost(wall, cpu, _peak_bytes() / 1e6, rows, log_bytes)
+    return Cost(wall, cpu, peak_bytes() / 1e6, rows, log_bytes)
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """The largest resident memory of this process so far, or since `forget_peak`."""
     status = Path("/proc/self/status")
     if status.is_file():  # Linux, whose ru_maxrss begins with that of the process that started this one
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
@@ -139,13 +140,18 @@ def cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def in_fresh_process(module: str, *arguments: str | int | Path) -> Cost:
-    """Run `python -m module …`, which prints a `Cost` as the last line of its output."""
+def fresh(module: str, *arguments: str | int | Path) -> str:
+    """What `python -m module …` prints."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=LONGEST_SECONDS)  # noqa: S603
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr.decode()}")
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Cost)
+    return done.stdout.decode()
+
+
+def in_fresh_process(module: str, *arguments: str | int | Path) -> Cost:
+    """Run `python -m module …`, which prints a `Cost` as the last line of its output."""
+    return msgspec.json.decode(fresh(module, *arguments).splitlines()[-1], type=Cost)
 
 
 def middle(costs: Sequence[Cost]) -> Cost:

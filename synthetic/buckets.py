@@ -1,15 +1,15 @@
 """The rows of one config into Parquet files: cut by the leading bits of problem_id, each sorted.
 
-Memory is bounded: rows go shard by shard into piles on disk, then each bucket is read, sorted by (problem_id, trace_id,
-branch) and written. So a takedown or an append rewrites few bytes, and the files in order are sorted as a
-whole.
+Memory is bounded: rows go shard by shard into piles on disk (`piles`), then each bucket is written, its piles read and
+sorted by (problem_id, trace_id, branch) one after the other. So a takedown or an append rewrites few bytes, and the
+files in order are sorted as a whole.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, product
 from pathlib import Path
 
 import polars as pl
@@ -19,20 +19,24 @@ import pyarrow.parquet as pq
 from synthetic import manifest, shard
 from synthetic.judged import Judged
 from synthetic.manifest import Config, Data, Kept
+from synthetic.piles import LEADING, Piles, leading
 from synthetic.recipe import Recipe
 from synthetic.record import measured, record, schema
 from synthetic.run import Bench
-from synthetic.splits import SPLITS, TRAIN, Split
+from synthetic.splits import SPLITS, TRAIN
 from synthetic.stage import Progress, View
 
 BUCKET_BYTES = 256 * 1024 * 1024
 """Files are cut into the smallest power of two of buckets that are no larger than this (`shard.frame_bytes`)."""
 
-LEADING = 16
-"""Bits of problem_id that a bucket can be told by."""
+PILES = 8
+"""Piles for each bucket, about: one of them is sorted at once."""
 
-MOST_OPEN = 256
-"""So many files are open at once while rows are gathered."""
+MOST_PILES = 1024
+"""Into so many piles are rows gathered at most."""
+
+SLICE_ROWS = 25_000
+"""So many rows of a shard are put into the shape of a view at once."""
 
 WRITERS = 2
 """Buckets that are sorted and written at the same time."""
@@ -47,47 +51,93 @@ class Cut:
     """Buckets of each config in an earlier version: never fewer, so that few files change."""
 
 
-def write_config(
-    bench: Bench, view: View, judged: Mapping[str, Judged], partial: Path, cut: Cut, progress: Progress
-) -> Config:
-    """Write the files of one config below `partial`. Raises `CannotWrite`, `OSError`."""
-    rows_schema = schema(view.schema)
-    folder, spill = partial / "data" / view.config, partial / "spill"
-    for each in (folder, spill):  # an interrupted run may have left them
-        shutil.rmtree(each, ignore_errors=True)
-        each.mkdir(parents=True)
-    piles = _piles(bench, cut.bytes)
-    sizes = _spill(bench, view, judged, spill, piles, progress)
-    if not view.by_row:
-        sizes = _gathered(bench, view, spill, piles, progress)
-    buckets = max(cut.least.get(view.config, 1), count(sizes, cut.bytes))
+def write_configs(
+    bench: Bench, views: Sequence[View], judged: Mapping[str, Judged], partial: Path, cut: Cut, progress: Progress
+) -> Iterator[tuple[str, Config]]:
+    """Write the files of some configs below `partial`; give each config, with its name, when its files are whole.
 
-    order = ["sort branch" if name == "branch" else name for name in view.order]
+    Every shard is read once for all of them. Raises `CannotWrite`, `OSError`.
+    """
+    spill = partial / "spill"
+    shutil.rmtree(spill, ignore_errors=True)  # an interrupted run may have left it
+    gathered = _gathered(bench, views, judged, spill, _piles(bench, cut.bytes), progress)
+    pool = ThreadPoolExecutor(WRITERS)
+    try:
+        # Before anything is written, for memory; then the largest config first: no thread is left alone with it.
+        for view in views:
+            if view.gathers is not None:
+                gathered[view.config] = _made(bench, view, gathered[view.config], progress)
+        writing = {
+            view.config: _Writing(bench, view, gathered[view.config], partial, cut, progress).begun(pool)
+            for view in sorted(views, key=lambda view: -sum(gathered[view.config].sizes.values()))
+        }
+        for view in views:
+            yield view.config, writing[view.config].config(judged[view.config])
+    finally:
+        pool.shutdown(cancel_futures=True)
+    shutil.rmtree(spill, ignore_errors=True)
 
-    def write(bucket: int) -> list[Data]:
-        # As many piles as overlap the bucket: some whole ones, or a part of one.
-        overlapping = range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1)
-        # No name is kept for what was read: it would be held while the file is written.
-        frame = pl.concat([pl.read_ipc(path) for pile in overlapping if (path := spill / f"{pile}.arrow").is_file()])
-        frame = frame.filter(_leading() * buckets // 2**LEADING == bucket)
-        frame = frame.sort(order).select(rows_schema.names)
+
+class _Writing:
+    """The files of one config, while threads sort and write its buckets."""
+
+    def __init__(self, bench: Bench, view: View, rows: Piles, partial: Path, cut: Cut, progress: Progress) -> None:
+        self.split, self.view, self.rows, self.partial, self.progress = (
+            bench.recipe.split,
+            view,
+            rows,
+            partial,
+            progress,
+        )
+        self.schema, self.folder = schema(view.schema), partial / "data" / view.config
+        self.buckets = max(cut.least.get(view.config, 1), count(rows.sizes, cut.bytes))
+        self._files: list[Future[list[Data]]] = []
+
+    def begun(self, pool: Executor) -> "_Writing":
+        """Hand every bucket to the threads."""
+        shutil.rmtree(self.folder, ignore_errors=True)  # an interrupted run may have left it
+        self.folder.mkdir(parents=True)
+        filled = sorted({bits * self.buckets // 2**LEADING for bits in self.rows.sizes})
+        self._files = [pool.submit(self._bucket, bucket) for bucket in filled]
+        return self
+
+    def _bucket(self, bucket: int) -> list[Data]:
         written = []
-        for split, rows_of in _splits(frame, bench.recipe.split):
-            path = folder / f"{split}-h{bucket:03d}-of-{buckets:03d}.parquet"
-            rows, row_hash = shard.write(path, rows_schema, rows_of)
-            name = path.relative_to(partial).as_posix()
-            written.append(Data(name, rows, path.stat().st_size, manifest.sha256(path), row_hash))
-        progress(f"writing {view.config}", bucket + 1, buckets)
+        for name in SPLITS if self.split.validation else (TRAIN,):
+            path = self.folder / f"{name}-h{bucket:03d}-of-{self.buckets:03d}.parquet"
+            parts = self._parts(bucket, name)
+            if (first := next(parts, None)) is not None:
+                height, row_hash = shard.write_parts(path, self.schema, chain([first], parts))
+                place = path.relative_to(self.partial).as_posix()
+                written.append(Data(place, height, path.stat().st_size, manifest.sha256(path), row_hash))
+        self.progress(f"writing {self.view.config}", bucket + 1, self.buckets)
         return written
 
-    with ThreadPoolExecutor(WRITERS) as pool:
-        written = pool.map(write, sorted({bits * buckets // 2**LEADING for bits in sizes}))
-        files = sorted((data for each in written for data in each), key=lambda data: SPLITS.index(data.split))
-    shutil.rmtree(spill)
-    funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged[view.config].steps]
-    columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in rows_schema.columns]
-    rows = sum(data.rows for data in files)
-    return Config(view.title, view.schema, columns, rows, judged[view.config].kept, buckets, funnel, files)
+    def _parts(self, bucket: int, split: str) -> Iterator[pa.Table]:
+        """The rows of a split in a bucket, sorted: pile by pile, since piles follow each other as problem ids do."""
+        buckets, piles = self.buckets, self.rows.count
+        by = ["sort branch" if name == "branch" else name for name in self.view.order]
+        # As many piles as overlap the bucket: some whole ones, or a part of one.
+        for pile in range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1):
+            if (frame := self.rows.read(pile)) is None:
+                continue
+            # Narrow columns alone are sorted: polars takes a kilobyte for each row of a wide frame.
+            place, bits = pl.int_range(pl.len()).alias("place"), leading().alias("bits")
+            narrow = frame.select(place, *by, bits, "problem_cluster")
+            narrow = narrow.filter(pl.col("bits") * buckets // 2**LEADING == bucket).sort(by)
+            if self.split.validation:
+                narrow = narrow.filter(self.split.of(narrow["problem_cluster"]) == split)
+            yield from shard.arrow_parts(frame.select(self.schema.names), narrow["place"])
+
+    def config(self, judged: Judged) -> Config:
+        """The config, when its files are whole. Raises `CannotWrite`, `OSError`."""
+        files = sorted((data for each in self._files for data in each.result()), key=lambda d: SPLITS.index(d.split))
+        shutil.rmtree(self.rows.folder)
+        funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps]
+        columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in self.schema.columns]
+        height = sum(data.rows for data in files)
+        title, named = self.view.title, self.view.schema
+        return Config(title, named, columns, height, judged.kept, self.buckets, funnel, files)
 
 
 def count(sizes: Mapping[int, int], most_bytes: int) -> int:
@@ -108,66 +158,36 @@ def count(sizes: Mapping[int, int], most_bytes: int) -> int:
     return buckets
 
 
-def _splits(frame: pl.DataFrame, split: Split) -> Iterator[tuple[str, list[pl.DataFrame]]]:
-    """The splits that have rows, each with its rows in their order."""
-    if not split.validation:
-        yield TRAIN, [frame]
-        return
-    of = split.of(frame["problem_cluster"])
-    for name in SPLITS:
-        if (rows := frame.filter(of == name)).height:
-            yield name, [rows]
-
-
-def _leading() -> pl.Expr:
-    """The leading bits of problem_id, as a number."""
-    return pl.col("problem_id").str.head(LEADING // 4).str.to_integer(base=16, dtype=pl.Int64)
-
-
 def _piles(bench: Bench, bucket_bytes: int) -> int:
-    """Into how many files rows are gathered first: about as many as buckets, whose number is not known yet."""
+    """Into how many piles rows are gathered: some for each bucket, the number of which is not known yet."""
     size = 0
     for each in bench.snapshot.traces:
         data = pq.read_metadata(each.path)
         size += sum(int(data.row_group(group).total_byte_size) for group in range(data.num_row_groups))
-    return min(MOST_OPEN, 1 << (2 * size // bucket_bytes).bit_length())
+    return min(MOST_PILES, 1 << (PILES * size // bucket_bytes).bit_length())
 
 
-def _spill(
-    bench: Bench, view: View, judged: Mapping[str, Judged], spill: Path, piles: int, progress: Progress
-) -> dict[int, int]:
-    """Gather a config's rows, in its shape, into `piles` files; give the bytes of each value of the leading bits."""
-    wanted = schema(view.schema).names
-    read = reads(view)
-    sizes: dict[int, int] = {}
-    writers: dict[int, pa.ipc.RecordBatchFileWriter] = {}
-    with ExitStack() as stack:
-        for place, standing in enumerate(judged[view.config].standing):
-            frame = bench.frame(place, read)
-            if "drops" in wanted:
-                said = [_said(judged, place, len(standing), column) for column in ("drops", "flags")]
-                frame = pl.concat([frame, *said], how="horizontal")
-            kept = frame.collect().filter(standing)
+def _gathered(
+    bench: Bench, views: Sequence[View], judged: Mapping[str, Judged], spill: Path, piles: int, progress: Progress
+) -> dict[str, Piles]:
+    """The rows of each config in the shape of its view, in piles."""
+    found = {view.config: Piles(spill / view.config, piles) for view in views}
+    read = {view.config: reads(view) for view in views}
+    wanted = list(dict.fromkeys(name for names in read.values() for name in names))
+    for place, rows in enumerate(bench.snapshot.rows):
+        frame = bench.frame(place, wanted).collect()
+        said = {column: _said(judged, place, rows, column) for column in ("drops", "flags")}
+        # In slices, since a view's rows take more memory than its texts where these are short.
+        for view, start in product(views, range(0, rows, SLICE_ROWS)):
+            own = frame.select(read[view.config])
+            own = own.hstack([said[name] for name in said if name in schema(view.schema).names])
+            kept = own.slice(start, SLICE_ROWS).filter(judged[view.config].standing[place].slice(start, SLICE_ROWS))
             # Position by position: the view may not reorder or drop rows.
             shaped = view.shape(kept.lazy(), thinking=bench.recipe.thinking, environments=bench.recipe.environments)
-            rows = shaped.collect()
-            if view.by_row:
-                rows = rows.with_columns(kept["branch"].alias("sort branch"))
-            bits = rows.select(_leading().alias("bits")).to_series()
-            sized = pl.DataFrame({"bits": bits, "bytes": shard.frame_bytes(rows)}).group_by("bits").sum()
-            for value, size in sized.iter_rows():
-                sizes[value] = sizes.get(value, 0) + size
-            for (pile,), piece in rows.group_by((bits * piles // 2**LEADING).alias("pile"), maintain_order=True):
-                key = int(pile)
-                for table in shard.arrow_parts(piece):
-                    if key not in writers:
-                        lz4 = pa.ipc.IpcWriteOptions(compression="lz4")
-                        writers[key] = stack.enter_context(
-                            pa.ipc.new_file(spill / f"{key}.arrow", table.schema, options=lz4)
-                        )
-                    writers[key].write_table(table)
-            progress(f"gathering {view.config}", place + 1, len(judged[view.config].standing))
-    return sizes
+            made = shaped.collect()
+            found[view.config].add(made.with_columns(kept["branch"].alias("sort branch")) if view.by_row else made)
+        progress("gathering rows", place + 1, len(bench.snapshot.rows))
+    return found
 
 
 def reads(view: View) -> list[str]:
@@ -185,23 +205,21 @@ def gather(view: View, recipe: Recipe, shaped: pl.LazyFrame) -> pl.LazyFrame:
     return view.gathers(shaped, **({**by.stage.defaults, **by.settings} if by else {}))
 
 
-def _gathered(bench: Bench, view: View, spill: Path, piles: int, progress: Progress) -> dict[int, int]:
-    """Put in each pile's place the rows that are made of it; give the bytes of each value of the leading bits."""
-    sizes: dict[int, int] = {}
-    for pile in range(piles):
-        if (path := spill / f"{pile}.arrow").is_file():
-            rows = gather(view, bench.recipe, pl.read_ipc(path).lazy()).collect()
-            rows.write_ipc(path, compression="lz4")
-            sized = pl.DataFrame({"bits": rows.select(_leading()).to_series(), "bytes": shard.frame_bytes(rows)})
-            sizes |= dict(sized.group_by("bits").sum().iter_rows())
-        progress(f"making {view.config}", pile + 1, piles)
-    return sizes
+def _made(bench: Bench, view: View, shaped: Piles, progress: Progress) -> Piles:
+    """The rows that a view makes of shaped ones, pile by pile."""
+    found = Piles(shaped.folder.with_name(f"{view.config} made"), shaped.count)
+    for pile in range(shaped.count):
+        if (rows := shaped.read(pile)) is not None:
+            found.add(gather(view, bench.recipe, rows.lazy()).collect())
+        progress(f"making {view.config}", pile + 1, shaped.count)
+    shutil.rmtree(shaped.folder)
+    return found
 
 
-def _said(judged: Mapping[str, Judged], place: int, rows: int, column: str) -> pl.LazyFrame:
+def _said(judged: Mapping[str, Judged], place: int, rows: int, column: str) -> pl.Series:
     """For every row of a shard, the `drops` or the `flags` of the other configs."""
     said = pl.concat([each.drops(place) if column == "drops" else each.flags(place) for each in judged.values()])
     lists = said.group_by("position", maintain_order=True).agg(pl.struct("config", "rule", "reason").alias(column))
-    positions = pl.LazyFrame({"position": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
-    joined = positions.join(lists.lazy(), on="position", how="left", maintain_order="left")
-    return joined.select(pl.col(column).fill_null(pl.lit([], dtype=schema("traces-1").polars[column])))
+    positions = pl.DataFrame({"position": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
+    joined = positions.join(lists, on="position", how="left", maintain_order="left")
+    return joined.select(pl.col(column).fill_null(pl.lit([], dtype=schema("traces-1").polars[column]))).to_series()

@@ -20,10 +20,10 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from synthetic import card, manifest, shard
+from synthetic.counted import open_configs
 from synthetic.errors import CannotWrite, NothingKept, SyntheticError
 from synthetic.manifest import Manifest
 from synthetic.record import Column, Schema
-from synthetic.release import open_configs
 from synthetic.splits import SPLITS
 from synthetic.stage import Progress, silent
 from synthetic.views.sft import with_thinking

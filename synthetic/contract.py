@@ -33,6 +33,20 @@ def with_calls() -> pl.Expr:
     return pl.col("messages").list.eval(odd).list.any() | ~spoke | pl.col("tools").is_not_null()
 
 
+def lacking() -> pl.Expr:
+    """Whether calls or tools' answers of a row lack what `mended` puts in; true also of some that cannot be mended."""
+    message, call = pl.element().struct, pl.element().struct
+    function = call.field("function").struct
+    blank = pl.any_horizontal(
+        call.field("id").fill_null("") == "",
+        call.field("type").fill_null("") == "",
+        ~function.field("arguments").fill_null("").str.contains("{", literal=True),
+    )
+    answer = (message.field("role") == "tool") & (message.field("tool_call_id").fill_null("") == "")
+    lacks = message.field("tool_calls").list.eval(blank).list.any()
+    return pl.col("messages").list.eval((answer | lacks).fill_null(False)).list.any().fill_null(False)
+
+
 def mended(messages: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
     """The messages with what was missing of their calls, and what that was: nothing, where they were whole."""
     made: list[dict[str, Any]] = []

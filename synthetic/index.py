@@ -18,6 +18,9 @@ from synthetic.views import VIEWS
 
 SCHEMA = "index-1"
 
+COLUMNS = ("row_id", "problem_id", "text_key", "minhash", "trace_id", "branch")
+"""What it is made of."""
+
 ROWS_AT_ONCE = 500_000
 """About so many rows are held and sorted at once: 0.2 GB."""
 
@@ -35,7 +38,6 @@ def frames(
     of = 1 << (sum(bench.snapshot.rows) // rows_at_once).bit_length()
     # The leading bits of problem_id, as buckets take them.
     leading = pl.col("problem_id").str.head(4).str.to_integer(base=16, dtype=pl.Int64) * of // 65536
-    columns = ["row_id", "problem_id", "text_key", "minhash", "trace_id", "branch"]
     names = schema(SCHEMA).names
     configs = sorted(name for name in judged if name != "traces" and VIEWS[name].texts)
 
@@ -43,7 +45,7 @@ def frames(
         standing = [pl.Series(name, judged[name].standing[place]) for name in configs]
         holding = [pl.when(pl.col(name)).then(pl.lit(name)).alias(f"in {name}") for name in configs]
         held = pl.concat_list(holding).list.drop_nulls().alias("configs")
-        return bench.frame(place, columns).collect().with_columns(standing).select(*columns, held)
+        return bench.frame(place, COLUMNS).collect().with_columns(standing).select(*COLUMNS, held)
 
     def stretch(rows: pl.DataFrame) -> pl.Series:
         return rows.select(leading).to_series()

@@ -9,11 +9,11 @@ import polars as pl
 
 from synthetic import manifest, stats
 from synthetic import recipe as recipes
+from synthetic.counted import open_configs
 from synthetic.errors import BrokenRelease, SyntheticError
 from synthetic.manifest import Kept
 from synthetic.recipe import Recipe
 from synthetic.record import record, schema
-from synthetic.release import open_configs
 from synthetic.run import Bench
 from synthetic.shard import reading
 from synthetic.store import Cache, Store, snapshot

@@ -14,10 +14,11 @@ from typing import Any  # numbers as JSON
 import msgspec
 import polars as pl
 
-from synthetic import card, context, index, manifest, measures, plots, references, shard, stats
+from synthetic import card, index, manifest, measures, plots, references, shard, stats
 from synthetic import recipe as recipes
 from synthetic import target as targets
-from synthetic.buckets import BUCKET_BYTES, Cut, write_config
+from synthetic.buckets import BUCKET_BYTES, Cut, reads, write_configs
+from synthetic.counted import counted, numbers_text, open_configs
 from synthetic.errors import CannotWrite, NothingKept
 from synthetic.formats import FORMATS
 from synthetic.judged import Judged
@@ -100,7 +101,7 @@ def release(
             raise NothingKept(f"{stores[0]}: the store has no rows", hint="capture a run that has rollouts")
         _check_not_only_evaluations(facts, read)
         bench = Bench(facts, read, Cache.of(Path(stores[0]), stack), progress)
-        judged = bench.judge_all()
+        judged = bench.judge_all(() if dry_run else [*index.COLUMNS, *(n for v in VIEWS.values() for n in reads(v))])
         rows = bench.rows(["verdict", "reward", "rewards", "env_id", "env_name", "trainable"])
         undecided = tuple(stats.undecided(rows))
         _check_something_kept(bench, judged[DEFAULT], undecided)
@@ -227,15 +228,17 @@ def _build(
 ) -> tuple[Manifest, dict[str, Any], bool]:
     """Write the release beside its target, then put it in its place; give whether it differs from what was there."""
     with targets.building(target, _plan(facts, bench, cut)) as partial:
-        configs = {}
-        for name, view in VIEWS.items():
-            if judged[name].kept:
-                if (config := targets.finished(partial, name)) is None:
-                    config = write_config(bench, view, judged, partial, cut, progress)
-                    targets.note_finished(partial, name, config)
-                configs[name] = config
+        kept = [name for name in VIEWS if judged[name].kept]
+        finished = {name: config for name in kept if (config := targets.finished(partial, name)) is not None}
+        todo = [VIEWS[name] for name in kept if name not in finished]
+        for name, config in write_configs(bench, todo, judged, partial, cut, progress) if todo else ():
+            targets.note_finished(partial, name, config)
+            finished[name] = config
+        configs = {name: finished[name] for name in kept}
+        progress("counting", 0, None)
         numbers = counted(open_configs(partial, configs), bench.recipe)
         index.write(partial / manifest.INDEX, bench, judged, progress)
+        progress("drawing the card", 0, None)
         made = _describe(facts, bench, configs, numbers, partial)
         return made, numbers, targets.put(partial, target, manifest.encode(made))
 
@@ -265,28 +268,6 @@ def _earlier_buckets(previous: Path, version: str, *, named: bool) -> dict[str, 
 
 
 # ---- describing
-
-
-def open_configs(folder: Path, configs: Mapping[str, Config]) -> dict[str, pl.LazyFrame]:
-    """The configs of a release as frames."""
-    return {
-        name: pl.scan_parquet([folder / data.path for data in config.files], glob=False)
-        for name, config in configs.items()
-    }
-
-
-def counted(configs: Mapping[str, pl.LazyFrame], recipe: Recipe) -> dict[str, Any]:
-    """All numbers of a release with these configs; those of tokens where its recipe names a tokenizer.
-
-    Raises `UnreadableLog` where that is none.
-    """
-    numbers = stats.numbers(configs)
-    if recipe.tokens:
-        file = references.tokenizer(asdict(recipe.tokens), recipe)
-        known, budget = context.opened(file.frame.collect()["json"][0]), recipe.tokens.budget
-        rows = stats.tokens(configs, known, budget)
-        numbers["tokens"] = {"tokenizer": file.told["name"], "digest": file.digest, "budget": budget, "configs": rows}
-    return numbers
 
 
 def _describe(
@@ -336,11 +317,6 @@ def _clashes(facts: Snapshot) -> list[Clash]:
     runs = ["run_name", "kept_run_name"]
     counted = facts.conflicts.group_by(runs).agg(pl.len(), pl.col("row_id").min()).sort(runs, nulls_last=True)
     return [Clash(*row) for row in counted.iter_rows()]
-
-
-def numbers_text(numbers: Mapping[str, Any]) -> str:
-    """The numbers as `release/reports/stats.json` holds them."""
-    return msgspec.json.format(canonical_json(numbers), indent=2) + "\n"
 
 
 def _runs(facts: Snapshot) -> list[Run]:

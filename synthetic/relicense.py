@@ -15,10 +15,10 @@ import polars as pl
 
 from synthetic import card, manifest, recipe, stats
 from synthetic import target as targets
+from synthetic.counted import open_configs
 from synthetic.errors import BrokenRelease, CannotWrite, TargetTaken
 from synthetic.manifest import File, Manifest
 from synthetic.record import digest
-from synthetic.release import open_configs
 
 RECIPE = "release/recipe.toml"
 

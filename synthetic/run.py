@@ -10,7 +10,7 @@ name, version and settings, and the content it read. An existing file is a finis
 and provenance: re-tuning a rule recomputes that rule and the later meeting rules whose input changed, nothing else.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any  # settings
 
@@ -140,6 +140,19 @@ class Bench:
             result = self._run(stage, settings, frame, f"shard {place}", key)
         return result
 
+    def _measure_first(self, columns: Iterable[str]) -> None:
+        """Run the row-by-row measures that these columns come from: every shard's messages are read once for all."""
+        stages: dict[str, Stage] = {}
+        waiting = [*columns]
+        while waiting:
+            stage = measures.BY_COLUMN.get(waiting.pop())
+            if stage and stage.name not in stages:
+                stages[stage.name] = stage
+                waiting += stage.columns(self.settings(stage))
+        by_row = [stage for _, stage in sorted(stages.items()) if stage.meets(self.settings(stage)) is None]
+        for place in range(len(self.snapshot.traces)):
+            self._measure_at_once(by_row, place)
+
     def _measure_at_once(self, stages: Sequence[Stage], place: int) -> None:
         """Run those row-by-row measures that are not finished on rows that are read once, where they read the same."""
         todo = []
@@ -254,9 +267,11 @@ class Bench:
 
     # ---- configs
 
-    def judge_all(self) -> dict[str, Judged]:
-        """Every config of the recipe. Raises `RecipeError`."""
-        self.check_names([use for config in VIEWS for use in self.recipe.rules(config)])
+    def judge_all(self, also: Iterable[str] = ()) -> dict[str, Judged]:
+        """Every config of the recipe. `also`: columns that will be asked for besides. Raises `RecipeError`."""
+        uses = [use for config in VIEWS for use in self.recipe.rules(config)]
+        self.check_names(uses)
+        self._measure_first([*(name for use in uses for name in use.stage.all_columns(use.settings)), *also])
         judged = {config: self.apply(config, self.recipe.rules(config)) for config in VIEWS}
         for view in VIEWS.values():
             if view.whole:

@@ -1,6 +1,6 @@
 """One Parquet file: how it is written, what its footer says, and the hash of its rows.
 
-`write` is the only function here and elsewhere that writes Parquet that stays: shards of a store and files of
+`write_parts` is the only function here and elsewhere that writes Parquet that stays: shards of a store and files of
 a release. Its settings and its row-group cuts depend on the rows alone, so equal rows give equal bytes as
 long as the versions of pyarrow are equal; `RowHash` does not depend on the writer at all.
 """
@@ -37,16 +37,25 @@ def write(
     frames: Iterable[pl.DataFrame],
     meta: Callable[[int, str], bytes] | None = None,
 ) -> tuple[int, str]:
-    """Write frames as one Parquet file and make it durable; give its number of rows and their hash.
+    """Write frames as one Parquet file, as `write_parts` does."""
+    return write_parts(path, schema, (part for frame in frames for part in arrow_parts(frame)), meta)
+
+
+def write_parts(
+    path: Path,
+    schema: Schema,
+    parts: Iterable[pa.Table],
+    meta: Callable[[int, str], bytes] | None = None,
+) -> tuple[int, str]:
+    """Write tables as one Parquet file and make it durable; give its number of rows and their hash.
 
     `meta(rows, row_hash)` is put into the footer. The file is fsynced, re-opened and its row count compared;
     the caller gives it its final name. Raises `CannotWrite` (no room, no permission).
     """
     with Writer(path, schema) as writer:
-        for frame in frames:
-            for part in arrow_parts(frame):
-                for batch in part.cast(schema.arrow).to_batches():
-                    writer.add(batch)
+        for part in parts:
+            for batch in part.cast(schema.arrow).to_batches():
+                writer.add(batch)
         return writer.finish(meta)
 
 
@@ -188,15 +197,16 @@ def frame_bytes(frame: pl.DataFrame) -> pl.Series:
     return pl.Series(np.concatenate(found) if found else [], dtype=pl.Int64)
 
 
-def arrow_parts(frame: pl.DataFrame) -> Iterator[pa.Table]:
-    """The frame's rows as Arrow tables of at most `PART_ROWS` rows.
+def arrow_parts(frame: pl.DataFrame, order: pl.Series | None = None) -> Iterator[pa.Table]:
+    """The frame's rows, or those at these positions, as Arrow tables of at most `PART_ROWS` rows.
 
     Handing over 106 MB of messages at once took 350 MB. Parts are gathered, not sliced: of a sliced list column polars
     hands over every value of the whole.
     """
     whole = frame.rechunk()
-    for start in range(0, whole.height, PART_ROWS):
-        yield whole[pl.int_range(start, min(start + PART_ROWS, whole.height), eager=True)].to_arrow()
+    places = pl.int_range(whole.height, eager=True) if order is None else order
+    for start in range(0, len(places), PART_ROWS):
+        yield whole[places.slice(start, PART_ROWS)].to_arrow()
 
 
 _OF_TEXT = (

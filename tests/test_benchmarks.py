@@ -58,6 +58,14 @@ def test_a_run_is_captured_and_released(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_release_tells_where_its_time_goes(tmp_path):
+    lines = release.profile(16, str(tmp_path)).splitlines()
+    phases = {cells[1]: cells[2:] for line in lines[2:] if (cells := [cell.strip() for cell in line.split("|")])}
+    assert {"minhash", "gathering rows", "writing traces", "making rl_tasks", "drawing the card"} <= phases.keys()
+    assert all(float(wall) >= 0 and float(peak.replace(",", "")) > 20 for _, wall, _, peak, _ in phases.values())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_line_with_tokens_is_a_trace_of_its_own(tmp_path):
     write_run(tmp_path / "run", 24, tokens=True)
     lines = [msgspec.json.decode(line) for line in logs(tmp_path)[0].read_bytes().splitlines()]

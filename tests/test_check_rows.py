@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 import synthetic
 from synthetic import card, manifest, recipe, shard, stats
+from synthetic.counted import numbers_text, open_configs
 from synthetic.manifest import Config, Data, Manifest
 from synthetic.record import content_hash, schema
-from synthetic.release import numbers_text, open_configs
 from synthetic.views import VIEWS
 from tests.releases import attempt, attempts, copied, store
 from tests.rows import score

@@ -4,13 +4,17 @@ import json
 
 import pytest
 from datasets import load_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jinja2 import Environment
 
 import synthetic
+from synthetic.contract import mended
+from synthetic.measures import MEASURES
 from synthetic.rules import RULES
 from synthetic.views import VIEWS
 from tests.releases import attempt, store
-from tests.rows import frame, judge, said, trace
+from tests.rows import frame, said, trace
 
 TOOLS = '[{"function":{"name":"add","parameters":{}},"type":"function"}]'
 
@@ -25,10 +29,23 @@ def talk(*calls, answer="c1"):
     return [asked, said("assistant", None, tool_calls=list(calls)), told, said("assistant", "2")]
 
 
+def judged(*rows):
+    """What `well_formed` says of rows, by what the measure `conversation` finds in them."""
+    whole, measure = frame(rows), MEASURES["conversation"]
+    measured = whole.drop(measure.gives).join(measure(whole), on="row_id", maintain_order="left")
+    return RULES["well_formed"](measured).collect()
+
+
 def refused(messages, tools=None):
     """Why a conversation is left out; None: it is not."""
-    found = RULES["well_formed"](frame([trace("a", messages=messages, tools=tools, text_key="t")])).collect()
+    found = judged(trace("a", messages=messages, tools=tools, text_key="t"))
     return None if found.is_empty() or found["flag"][0] else found["reason"][0]
+
+
+def published(row):
+    """The messages of a row as sft_verified holds them."""
+    shaped = VIEWS["sft_verified"].shape(frame([row]), thinking="field", environments={}).collect()
+    return shaped["messages"][0].to_list()
 
 
 @pytest.mark.parametrize(
@@ -67,20 +84,17 @@ def test_tools_are_a_list_of_named_ones(tools, reason):
 
 
 def test_a_failed_or_an_empty_attempt_is_left_to_finished():
-    rows = [
-        trace("a", ok=False, messages=[said("user", "1?")], text_key="t"),
-        trace("b", messages=[said("user", "1?"), said("assistant", "")], text_key=None),
-    ]
-    assert judge("well_formed", rows) == {}
+    failed = trace("a", ok=False, messages=[said("user", "1?")], text_key="t")
+    empty = trace("b", messages=[said("user", "1?"), said("assistant", "")], text_key=None)
+    assert judged(failed, empty).is_empty()
 
 
 def test_what_a_call_lacks_is_given_and_marked():
     bare = talk(call(None, id=None, kind=None), answer=None)
-    rows = frame([trace("a", messages=bare)])
-    found = RULES["well_formed"](rows).collect()
+    row = trace("a", messages=bare)
     said_of = "mended: calls without an id, calls without a type, calls without arguments, tools' answers without an id"
-    assert found.rows() == [("a/0", said_of, True)]
-    shaped = VIEWS["sft_verified"].shape(rows, thinking="field", environments={}).collect()["messages"][0].to_list()
+    assert judged(row).rows() == [("a/0", said_of, True)]
+    shaped = published(row)
     assert shaped[1]["tool_calls"] == [call("{}", id="call_1_0")]
     assert shaped[2]["tool_call_id"] == "call_1_0"
     assert refused(shaped) is None
@@ -88,10 +102,30 @@ def test_what_a_call_lacks_is_given_and_marked():
 
 def test_answers_without_ids_belong_to_the_calls_of_their_turn_in_order():
     asked = said("assistant", None, tool_calls=[call(id=None), call(id="call_0_0")])
-    rows = frame([trace("a", messages=[asked, said("tool", "1"), said("tool", "2"), said("assistant", "3")])])
-    shaped = VIEWS["sft_verified"].shape(rows, thinking="field", environments={}).collect()["messages"][0].to_list()
+    shaped = published(trace("a", messages=[asked, said("tool", "1"), said("tool", "2"), said("assistant", "3")]))
     assert [each["id"] for each in shaped[0]["tool_calls"]] == ["call_0_0_", "call_0_0"]
     assert [shaped[1]["tool_call_id"], shaped[2]["tool_call_id"]] == ["call_0_0_", "call_0_0"]
+
+
+calls = st.builds(
+    call,
+    st.sampled_from([None, "", " ", "\x1c", "{}", ' {"a": 1}']),
+    st.sampled_from([None, "", "c1"]),
+    st.sampled_from([None, "function"]),
+    st.sampled_from([None, "add"]),
+)
+turns = st.builds(
+    lambda role, listed, of: said(role, "2", tool_calls=listed, tool_call_id=of),
+    st.sampled_from(["user", "assistant", "tool"]),
+    st.none() | st.lists(calls, max_size=2),
+    st.sampled_from([None, "", "c1"]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(turns, max_size=4))
+def test_what_is_published_lacks_nothing_that_can_be_given(messages):
+    assert published(trace("a", messages=messages)) == mended(messages)[0]
 
 
 def loaded(row):

@@ -26,12 +26,12 @@ lines
 pool shard
 worker
 manifest
-fold target
+fold piles target
 store
 rewind draft turns
 parts recipe stats
 references judged
-run
+counted run
 buckets croissant index plots
 card privacy
 intake

@@ -28,6 +28,7 @@ def test_what_is_finished_is_not_run_again(at):
 def test_the_tasks_of_a_recipe(at):
     at.store([right("a")], [right("b")])
     assert sorted(at.ran(read(verified=UNIQUE))) == [
+        *("conversation: shard 0", "conversation: shard 1"),
         *("finished: shard 0", "finished: shard 1", "from_training: shard 0", "from_training: shard 1"),
         *("minhash: shard 0", "minhash: shard 1", "paired: part 0 of 1", "prompted: shard 0", "prompted: shard 1"),
         *(
@@ -99,7 +100,7 @@ def test_a_new_shard_runs_its_own_tasks_and_the_meeting_ones(at):
     ran = at.ran(read(verified=UNIQUE))
     assert {task for task in ran if "shard 0" in task} == set()
     assert "unique: part 0 of 1" in ran
-    assert sum("shard 1" in task for task in ran) == 9
+    assert sum("shard 1" in task for task in ran) == 10
 
 
 def test_a_row_without_a_part_in_it_leaves_other_parts_finished(at):

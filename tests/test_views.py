@@ -39,6 +39,16 @@ def test_inline_thinking_goes_into_its_field():
     assert both(assistant(" \n<think>a <b> c</think>42 <think>more</think>")) == ("a <b> c", "42 <think>more</think>")
 
 
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([*("<think>", "</think>", "<", " ", "\n", "\u2003", "é", "思", "a")]), max_size=9))
+def test_inline_thinking_is_cut_between_whole_letters(pieces):
+    content = "".join(pieces)
+    opened, tag, rest = content.partition("<think>")
+    thought, end, answer = rest.partition("</think>")
+    inline = tag and end and not opened.strip() and "</think>" not in opened
+    assert both(assistant(content)) == ((thought.strip() or None, answer.strip()) if inline else (None, content))
+
+
 def test_separate_thinking_goes_inline():
     assert both(assistant("42", "hm"), "inline") == (None, "<think>\nhm\n</think>\n\n42")
     assert both(assistant(None, " hm\n"), "inline") == (None, "<think>\nhm\n</think>\n\n")

@@ -19,12 +19,12 @@ from synthetic import index
 from synthetic.buckets import gather, reads
 from synthetic.check.checked import Checked
 from synthetic.check.published import Published
+from synthetic.counted import open_configs
 from synthetic.errors import SyntheticError
 from synthetic.judged import Judged
 from synthetic.manifest import INDEX, Data, Manifest
 from synthetic.recipe import Recipe, Use
 from synthetic.record import content_hash, measured, schema
-from synthetic.release import open_configs
 from synthetic.run import Bench
 from synthetic.stage import Progress
 from synthetic.store import Cache

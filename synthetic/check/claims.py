@@ -14,10 +14,10 @@ import msgspec
 from synthetic import card, manifest, plots, recipe, resources
 from synthetic.check.again import check_rows
 from synthetic.check.checked import Checked
+from synthetic.counted import counted, numbers_text, open_configs
 from synthetic.errors import RecipeError, SyntheticError
 from synthetic.manifest import Manifest
 from synthetic.recipe import Recipe
-from synthetic.release import counted, numbers_text, open_configs
 from synthetic.stage import Progress
 
 RECIPE = "release/recipe.toml"

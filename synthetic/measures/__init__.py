@@ -1,5 +1,6 @@
 """The measures, one file each: columns added to facts. To add one, write its file and a line here."""
 
+from synthetic.measures.conversation import conversation
 from synthetic.measures.final_answer import final_answer
 from synthetic.measures.foreign_share import foreign_share
 from synthetic.measures.loop import loop
@@ -19,6 +20,7 @@ MEASURES: dict[str, Stage] = {
         problem_pass_rate,
         problem_cluster,
         prompt,
+        conversation,
         minhash,
         final_answer,
         thinking,

@@ -1,10 +1,12 @@
 """Drawing the pictures of a card with altair; vl-convert writes the files, the same bytes from the same versions."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import altair as alt
+import msgspec
 
 if TYPE_CHECKING:
     from synthetic.plots import Picture
@@ -17,6 +19,36 @@ COLOURS: Final = ("#2f81c8", "#cf6b12", "#1f9268", "#a25fc4", "#d2533f", "#9a7d1
 BLUE, ORANGE, GREEN = COLOURS[:3]
 BY_VERDICT: Final = {"correct": GREEN, "incorrect": "#d2533f", "undecided": "#9a7d1a", "error": INK}
 
+CONFIG: Final = {
+    "background": "transparent",
+    # vl-convert brings Liberation Sans and measures with it; Arial has its widths.
+    "font": "Liberation Sans, Arial, Helvetica, sans-serif",
+    "padding": 12,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "domain": False,
+        "ticks": False,
+        "gridColor": INK,
+        "gridOpacity": 0.25,
+    },
+    "header": {"labelColor": INK, "labelFontSize": 13, "labelFontWeight": "bold", "labelPadding": 6},
+    "title": {
+        "color": INK,
+        "fontSize": 16,
+        "anchor": "start",
+        "offset": 14,
+        "frame": "group",
+        "subtitleColor": INK,
+        "subtitleFontSize": 12,
+    },
+}
+"""Of all pictures."""
+
 WIDTH: Final = 420
 """Of a panel that stands alone, in pixels."""
 LABELS: Final = 240
@@ -25,15 +57,27 @@ LABELS: Final = 240
 
 def draw(picture: "Picture", svg: Path, png: Path) -> None:
     """Write a picture as .svg, without a background, and as .png, on white."""
+    svg.parent.mkdir(parents=True, exist_ok=True)
+    drawn, raster = _drawn(msgspec.json.encode(picture))
+    svg.write_text(drawn, "utf-8", newline="\n")
+    png.write_bytes(raster)
+
+
+@lru_cache(64)
+def _drawn(encoded: bytes) -> tuple[str, bytes]:
+    """A picture as .svg and as .png; the same one is drawn once."""
     import vl_convert
 
-    svg.parent.mkdir(parents=True, exist_ok=True)
-    chart = _styled(CHARTS[picture.name](picture), picture).to_dict(validate=False)
+    from synthetic.plots import Picture
+
+    picture = msgspec.json.decode(encoded, type=Picture)
+    # Put in here: each `configure_…` of altair would copy the whole chart, which took as long as drawing it.
+    title = {"text": picture.title, "subtitle": picture.subtitle}
+    chart = CHARTS[picture.name](picture).to_dict(validate=False) | {"title": title, "config": CONFIG}
     drawn: str = vl_convert.vegalite_to_svg(chart)
-    svg.write_text(drawn, "utf-8", newline="\n")
     head, end, body = drawn.partition(">")
     on_white = f'{head}{end}<rect width="100%" height="100%" fill="white"/>{body}'
-    png.write_bytes(vl_convert.svg_to_png(on_white, scale=2))
+    return drawn, vl_convert.svg_to_png(on_white, scale=2)
 
 
 def funnel(picture: "Picture") -> Chart:
@@ -166,21 +210,3 @@ def _panel(picture: "Picture", name: str) -> alt.Facet:
 
 def _data(picture: "Picture") -> alt.InlineData:
     return alt.InlineData(values=picture.values)
-
-
-def _styled(chart: Chart, picture: "Picture") -> Chart:
-    # vl-convert brings Liberation Sans and measures with it; Arial has its widths.
-    font = "Liberation Sans, Arial, Helvetica, sans-serif"
-    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
-    line = {"domain": False, "ticks": False, "gridColor": INK, "gridOpacity": 0.25}
-    styled: Chart = (
-        chart.properties(title=alt.Title(picture.title, subtitle=picture.subtitle))
-        .configure(background="transparent", font=font, padding=12)
-        .configure_view(stroke=None)
-        .configure_axis(**text, **line)
-        .configure_header(labelColor=INK, labelFontSize=13, labelFontWeight="bold", labelPadding=6)
-        .configure_title(
-            color=INK, fontSize=16, anchor="start", subtitleColor=INK, subtitleFontSize=12, offset=14, frame="group"
-        )
-    )
-    return styled

@@ -24,6 +24,7 @@ from synthetic.stats.table import (
     nested,
     one,
     short,
+    told_apart,
     verdict_counts,
 )
 from synthetic.stats.tasks import pairs, tasks
@@ -59,7 +60,7 @@ def numbers(configs: Mapping[str, pl.LazyFrame]) -> dict[str, Json]:
         "difficulty": tasks(configs["rl_tasks"]) if "rl_tasks" in configs else None,
         "pairs": pairs(configs["preference"]) if "preference" in configs else None,
         "tokens": None,  # whoever has a tokenizer counts them: `tokens`
-        "traces": one(traces, pl.col("trace_id").n_unique())["trace_id"],
+        "traces": one(traces.select(told_apart("trace_id")), pl.col("trace_id").n_unique())["trace_id"],
         "kinds": counts(traces, "kind"),
         "text_forms": counts(traces, "text_form"),
         "environments": _environments(traces),
@@ -96,8 +97,8 @@ def _config(frame: pl.LazyFrame) -> dict[str, Json]:
         frame,
         *lengths,
         rows=pl.len(),
-        problems=pl.col("problem_id").n_unique(),
-        unique_problems=pl.col("problem_cluster").n_unique(),
+        problems=pl.col("problem_id").hash().n_unique(),
+        unique_problems=pl.col("problem_cluster").hash().n_unique(),
         environments=pl.col("env_id").drop_nulls().n_unique(),
         models=_models_of(has).drop_nulls().n_unique(),
     )
@@ -122,7 +123,8 @@ def _environments(traces: pl.LazyFrame) -> Table:
         truncated_not_correct=(CUT & ~RIGHT).sum(),
         not_scored=pl.col("reward").null_count(),
     )
-    problems = frame.group_by(*KEYS, "problem_id").agg(right=RIGHT.any(), wrong=WRONG.any()).group_by(KEYS)
+    each = frame.with_columns(told_apart("problem_id")).group_by(*KEYS, "problem_id")
+    problems = each.agg(right=RIGHT.any(), wrong=WRONG.any()).group_by(KEYS)
     right, wrong = pl.col("right"), pl.col("wrong")
     solved = problems.agg(problems=pl.len(), solved=right.sum(), unsolved=(wrong & ~right).sum())
     rules = frame.group_by(*KEYS, "verdict_rule").agg(pl.len().alias("rows"), *verdict_counts())
@@ -220,7 +222,8 @@ def _reasons(traces: pl.LazyFrame, column: str) -> dict[str, Table]:
 
 def _duplicates(traces: pl.LazyFrame) -> dict[str, Json]:
     """How often the same text was written for the same problem."""
-    texts = traces.filter(pl.col("text_key").is_not_null()).group_by("problem_id", "text_key").len("rows")
+    keys = traces.filter(pl.col("text_key").is_not_null()).select(told_apart("problem_id", "text_key"))
+    texts = keys.group_by("problem_id", "text_key").len("rows")
     shared = pl.col("rows") > 1
     return one(
         texts,
@@ -236,7 +239,7 @@ def _runs(traces: pl.LazyFrame) -> Table:
     keys = ("run_name", "framework", "framework_version", "kind")
     runs = traces.group_by(keys).agg(
         rows=pl.len(),
-        problems=pl.col("problem_id").n_unique(),
+        problems=pl.col("problem_id").hash().n_unique(),
         first_step=pl.col("step").min(),
         last_step=pl.col("step").max(),
         first_policy=pl.col("policy_start").min(),

@@ -31,6 +31,15 @@ PASS_RATE = pl.when(DECIDED.any()).then((ATTEMPT & RIGHT).sum() / DECIDED.sum())
 REWARD = pl.when(pl.col("reward").is_finite()).then(pl.col("reward") + 0.0).alias("reward")
 
 
+def told_apart(*columns: str) -> list[pl.Expr]:
+    """Ids or keys as numbers of 64 bits, which count as the texts do in a tenth of the memory.
+
+    That two of four million texts share a number has a probability of 4 in 10 million. Numbers are for counting alone:
+    another version of polars gives others.
+    """
+    return [pl.col(column).hash().alias(column) for column in columns]
+
+
 def by(frame: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
     """Rows, verdicts, rewards and lengths for each combination of values of `columns`, sorted, nulls last.
 
