@@ -43,18 +43,13 @@ class Watch:
     def __call__(self, what: str, done: int, of: int | None) -> None:
         """Told what is being done: with `done` 0, what begins now."""
         what = PIECE.sub("", what)
-        self.close(self._begun or what)
-        self._begun = what if done == 0 else None
-
-    def close(self, what: str) -> None:
-        """Put the time since the last look down to something."""
         wall, cpu = time.perf_counter(), cpu_seconds()
-        phase = self.phases.setdefault(what, Phase())
+        phase = self.phases.setdefault(self._begun or what, Phase())
         phase.times += 1
         phase.wall_seconds += wall - self._wall
         phase.cpu_seconds += cpu - self._cpu
         phase.peak_mb = max(phase.peak_mb, peak_bytes() / 1e6)
-        self._wall, self._cpu = wall, cpu
+        self._wall, self._cpu, self._begun = wall, cpu, what if done == 0 else None
         forget_peak()
 
     def table(self) -> str:
@@ -74,7 +69,7 @@ def profile(folder: Path, recipe: str | None = None) -> str:
         shutil.rmtree(left, ignore_errors=True)
     watch = Watch()
     release(folder / "store", to=folder / "release", recipe=recipe, progress=watch)
-    watch.close("putting it in its place")
+    watch("the end", 0, None)
     return watch.table()
 
 

@@ -52,6 +52,6 @@ def frames(
 
     places = range(len(bench.snapshot.traces))
     for number, rows in enumerate(parts.cut(places, rows_of, stretch, of, bench.cache.folder)):
-        progress("writing the index", number + 1, of)
+        progress("writing the index", number, of)
         if rows.height:
             yield rows.sort("problem_id", "trace_id", "branch").select(names)
