@@ -3,6 +3,7 @@
 Verifiers itself plays it against a scripted server where it is installed (the extra `train`).
 """
 
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -200,3 +201,56 @@ assert last_answer("x #### 12") == "12" and last_answer("<answer> b </answer>") 
 """
     run = [sys.executable, "-c", code]
     subprocess.run(run, cwd=tmp_path / "t", check=True, capture_output=True)
+
+
+RIGHT = [
+    ("NO.", "no"),
+    ("\\text{cat  dog}", "cat dog"),
+    ("12\\text{km}", "12 km"),
+    ("(B)", "b"),
+    ("1011_{2}", "1011_2"),
+    ("2024-01-02", "2024-01-02"),
+    ("\\frac{1}{2}", "0.5"),
+    ("r^2\\pi", "\\pi r^2"),
+    ("1,000", "1000"),
+    ("12\\text{ cm}", "12"),
+    ("5 apples", "5"),
+    ("73", "073"),
+    ("2, \\frac{6}{2}", "2,3"),
+    ("\\{2,1\\}", "\\{1,2\\}"),
+]
+WRONG = [
+    ("on", "no"),
+    ("dog cat", "cat dog"),
+    ("BA", "AB"),
+    ("b a", "a b"),
+    ("x f", "f(x)"),
+    ("\\mathrm{OC}", "\\mathrm{CO}"),
+    ("2024-01-02", "2024-02-01"),
+    ("30:12", "12:30"),
+    ("12 km", "12 m"),
+    ("12 m", "12 km"),
+    ("12\\text{ km}", "12\\text{ m}"),
+    ("12\\text{ hours}", "12\\text{ days}"),
+    ("5 million", "5"),
+    ("e5 e4", "e4 e5"),
+    ("OH2", "H2O"),
+    ("12a", "a12"),
+    ("13 12", "12 13"),
+    ("1011", "1011_2"),
+    ("3, 2, 1", "1, 2, 3"),
+    ("(2,1)", "(1,2)"),
+    ("5, 6", "5"),
+    ("5 or 6", "5"),
+    ("-5", "5"),
+    ("9" * 600, "9" * 200),
+]
+
+
+@needs_verifiers
+@pytest.mark.parametrize(("pairs", "score"), [(RIGHT, 1.0), (WRONG, 0.0)], ids=["right", "wrong"])
+def test_an_answer_is_compared_as_text_unless_it_is_mathematics(pairs, score, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder("pipelines") / "taskset"))
+    taskset = importlib.import_module("taskset")
+    scored = {pair: taskset.compared(f"So \\boxed{{{pair[0]}}}", pair[1]) for pair in pairs}
+    assert scored == dict.fromkeys(pairs, score)

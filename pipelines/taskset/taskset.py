@@ -1,8 +1,12 @@
 r"""Problems of a release of reasoning traces, as a verifiers taskset: `README.md` beside this package says which.
 
-A reply is right when the answer that it ends on is the right one: word for word but for case and spaces, or as
-mathematics (math-verify). Looked for behind the thinking, in this order: the last `\boxed{…}`, what stands behind
-`####`, in `<answer>…</answer>`, or behind "answer is" or "answer:". A reply without an answer scores 0.
+A reply is right when the answer that it ends on is the right one. Looked for behind the thinking, in this order: the
+last `\boxed{…}`, what stands behind `####`, in `<answer>…</answer>`, or behind "answer is" or "answer:". A reply
+without an answer scores 0.
+
+The right answer is the same text but for case, spaces and markup, or, where both are mathematics, of the same value
+(math-verify, each member of a list in its place). What has words, dates, codes or units in it is no mathematics, and
+is compared as text: math-verify multiplies letters and subtracts dates, so that `on` is `no`, and 12 km are 12 m.
 """
 
 import re
@@ -22,6 +26,26 @@ MARKS = (
     re.compile(r".*<answer>(.*?)</answer>", re.DOTALL),
     re.compile(r".*\banswer(?:\s+is)?\s*[:=]?\s*\**\s*(?:is\s+)?([^\n]+)", re.DOTALL | re.IGNORECASE),
 )
+
+LONGEST = 500
+"""Characters of an answer that is read as mathematics."""
+
+TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|sf)|mbox|operatorname)\s*\{([^{}]*)\}")
+SPACE = re.compile(r"\\[ ,;:!]|\\q?quad\b|~")
+COMMAND = re.compile(r"\\[A-Za-z]+")
+WORDS = re.compile(
+    r"[^\W\d_]{2}"  # no, AB, H2SO4, 12 km
+    r"|[^\W\d_]\s+[^\W\d_]"  # a b
+    r"|[^\W\d_]\d"  # e4, x1
+    r"|\d\s+\d|\d_"  # 12 13, 1011_2
+    r"|\d\s*:\s*\d|\d\s*([-/.])\s*\d+\s*\1\s*\d"  # 12:30, 2024-01-02, 1/2/2024, 1.2.3
+    r"|^[-+\d.,]+\s*[^\W\d_]$"  # 12 m
+)
+"""What makes an answer a text, once LaTeX's commands are out of it."""
+UNIT = re.compile(r"(?:\s*\\(?:text|mathrm|mbox)\s*\{[^{}]*\}(?:\^\{?\d\}?)?|(?<=[\d}%°])\s+[A-Za-z]{2,})$")
+"""What a reply may say behind a bare number; see `COUNTS`."""
+COUNTS = re.compile(r"hundred|thousand|million|billion|trillion|dozen|percent|k\b", re.IGNORECASE)
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
 class ReleasedData(vf.TaskData):
@@ -85,7 +109,13 @@ def compared(reply: str | None, answer: str) -> float:
         return 0.0
     if plain(said) == plain(answer):
         return 1.0
-    return vf.verify_boxed_math_answer(f"\\boxed{{{said}}}", answer)
+    if mathematical(answer):
+        unit = UNIT.search(said)
+        if unit and not COUNTS.search(unit[0]):
+            said = said[: unit.start()]
+        if mathematical(said):
+            return float(equal(members(said), members(answer)))
+    return 0.0
 
 
 def last_answer(reply: str) -> str | None:
@@ -100,5 +130,33 @@ def last_answer(reply: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """An answer without what says nothing."""
-    return " ".join(text.split()).strip(" *.$").casefold()
+    """An answer without what says nothing: case, spaces, and how it is set."""
+    text = SPACE.sub(" ", TEXT.sub(r"\1", text))
+    text = re.sub(r"(?<=\d)(?=[^\W\d_])", " ", text)
+    text = re.sub(r"\s*([,;])\s*", r"\1", " ".join(text.split()))
+    text = re.sub(r"_\{(\w+)\}", r"_\1", text).strip(" *.$").casefold()
+    return text[1:-1] if re.fullmatch(r"\([a-z]\)", text) else text
+
+
+def mathematical(answer: str) -> bool:
+    """Whether an answer can be read as mathematics, and as nothing else."""
+    bare = COMMAND.sub(r"\\", SPACE.sub(" ", TEXT.sub(r" \1 ", answer))).strip(" *.$")
+    return len(answer) <= LONGEST and not WORDS.search(bare)
+
+
+def members(answer: str) -> list[str]:
+    """Those of a list without brackets, in its order; else the answer alone."""
+    found, depth = [""], 0
+    for char in THOUSANDS.sub("", answer):
+        depth += (char in "([{") - (char in ")]}")
+        if char in ",;" and depth == 0:
+            found.append("")
+        else:
+            found[-1] += char
+    return found
+
+
+def equal(said: list[str], right: list[str]) -> bool:
+    """Whether two lists have the same values in the same places."""
+    pairs = zip(said, right, strict=False)
+    return len(said) == len(right) and all(vf.verify_boxed_math_answer(f"\\boxed{{{a}}}", b) == 1.0 for a, b in pairs)
