@@ -83,10 +83,12 @@ def test_tools_are_a_list_of_named_ones(tools, reason):
     assert refused(talk(call()), tools) == reason
 
 
-def test_a_failed_or_an_empty_attempt_is_left_to_finished():
+def test_an_empty_attempt_is_dropped_and_a_failed_one_left_to_finished():
     failed = trace("a", ok=False, messages=[said("user", "1?")], text_key="t")
     empty = trace("b", messages=[said("user", "1?"), said("assistant", "")], text_key=None)
-    assert judged(failed, empty).is_empty()
+    prefilled = trace("c", messages=[said("user", "1?"), said("assistant", "So")], text_key=None)
+    why = "empty: the model wrote nothing"
+    assert judged(failed, empty, prefilled).sort("row_id").rows() == [("b/0", why, False), ("c/0", why, False)]
 
 
 def test_what_a_call_lacks_is_given_and_marked():
