@@ -6,11 +6,12 @@ files in order are sorted as a whole.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, product
 from pathlib import Path
+from threading import Lock
 
 import polars as pl
 import pyarrow as pa
@@ -38,8 +39,8 @@ MOST_PILES = 1024
 SLICE_ROWS = 25_000
 """So many rows of a shard are put into the shape of a view at once."""
 
-WRITERS = 2
-"""Buckets that are sorted and written at the same time."""
+THREADS = 2
+"""Shards that are read, piles that are made and buckets that are written at the same time."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ def write_configs(
     """
     spill = partial / "spill"
     shutil.rmtree(spill, ignore_errors=True)  # an interrupted run may have left it
-    gathered = _gathered(bench, views, judged, spill, _piles(bench, cut.bytes), progress)
-    pool = ThreadPoolExecutor(WRITERS)
+    pool = ThreadPoolExecutor(THREADS)
     try:
+        gathered = _gathered(bench, views, judged, spill, pool, _piles(bench, cut.bytes), progress)
         # Before anything is written, for memory; then the largest config first: no thread is left alone with it.
         for view in views:
             if view.gathers is not None:
-                gathered[view.config] = _made(bench, view, gathered[view.config], progress)
+                gathered[view.config] = _made(bench, view, gathered[view.config], pool, progress)
         writing = {
             view.config: _Writing(bench, view, gathered[view.config], partial, cut, progress).begun(pool)
             for view in sorted(views, key=lambda view: -sum(gathered[view.config].sizes.values()))
@@ -168,14 +169,25 @@ def _piles(bench: Bench, bucket_bytes: int) -> int:
 
 
 def _gathered(
-    bench: Bench, views: Sequence[View], judged: Mapping[str, Judged], spill: Path, piles: int, progress: Progress
+    bench: Bench,
+    views: Sequence[View],
+    judged: Mapping[str, Judged],
+    spill: Path,
+    pool: Executor,
+    piles: int,
+    progress: Progress,
 ) -> dict[str, Piles]:
     """The rows of each config in the shape of its view, in piles."""
     found = {view.config: Piles(spill / view.config, piles) for view in views}
     read = {view.config: reads(view) for view in views}
     wanted = list(dict.fromkeys(name for names in read.values() for name in names))
-    for place, rows in enumerate(bench.snapshot.rows):
-        frame = bench.frame(place, wanted).collect()
+    one_at_a_time = Lock()
+
+    def gather_shard(place: int) -> None:
+        rows = bench.snapshot.rows[place]
+        with one_at_a_time:  # it may measure first
+            lazy = bench.frame(place, wanted)
+        frame = lazy.collect()
         said = {column: _said(judged, place, rows, column) for column in ("drops", "flags")}
         # In slices, since a view's rows take more memory than its texts where these are short.
         for view, start in product(views, range(0, rows, SLICE_ROWS)):
@@ -186,8 +198,15 @@ def _gathered(
             shaped = view.shape(kept.lazy(), thinking=bench.recipe.thinking, environments=bench.recipe.environments)
             made = shaped.collect()
             found[view.config].add(made.with_columns(kept["branch"].alias("sort branch")) if view.by_row else made)
-        progress("gathering rows", place + 1, len(bench.snapshot.rows))
+
+    _each(pool, gather_shard, range(len(bench.snapshot.rows)), "gathering rows", progress)
     return found
+
+
+def _each(pool: Executor, work: Callable[[int], None], places: range, what: str, progress: Progress) -> None:
+    """Do the work for every place, some at the same time."""
+    for done, _ in enumerate(pool.map(work, places), start=1):
+        progress(what, done, len(places))
 
 
 def reads(view: View) -> list[str]:
@@ -205,13 +224,15 @@ def gather(view: View, recipe: Recipe, shaped: pl.LazyFrame) -> pl.LazyFrame:
     return view.gathers(shaped, **({**by.stage.defaults, **by.settings} if by else {}))
 
 
-def _made(bench: Bench, view: View, shaped: Piles, progress: Progress) -> Piles:
+def _made(bench: Bench, view: View, shaped: Piles, pool: Executor, progress: Progress) -> Piles:
     """The rows that a view makes of shaped ones, pile by pile."""
     found = Piles(shaped.folder.with_name(f"{view.config} made"), shaped.count)
-    for pile in range(shaped.count):
+
+    def make(pile: int) -> None:
         if (rows := shaped.read(pile)) is not None:
             found.add(gather(view, bench.recipe, rows.lazy()).collect())
-        progress(f"making {view.config}", pile + 1, shaped.count)
+
+    _each(pool, make, range(shaped.count), f"making {view.config}", progress)
     shutil.rmtree(shaped.folder)
     return found
 

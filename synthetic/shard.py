@@ -24,8 +24,8 @@ from synthetic.record import Schema
 ROW_GROUP_BYTES = 100_000_000
 """Row groups are cut where the rows' bytes (`columns.sizes`) pass this: the Hub's viewer pages by row group."""
 
-PART_ROWS = 512
-"""Rows that are handed from polars to Arrow at once."""
+PART_ROWS, PART_BYTES = 2048, 16 * 1024 * 1024
+"""Rows that are handed from polars to Arrow at once, and about how many bytes."""
 
 META = b"synthetic"
 """Footer key of our own JSON."""
@@ -198,15 +198,17 @@ def frame_bytes(frame: pl.DataFrame) -> pl.Series:
 
 
 def arrow_parts(frame: pl.DataFrame, order: pl.Series | None = None) -> Iterator[pa.Table]:
-    """The frame's rows, or those at these positions, as Arrow tables of at most `PART_ROWS` rows.
+    """The frame's rows, or those at these positions, as Arrow tables of some rows each (`PART_ROWS`, `PART_BYTES`).
 
     Handing over 106 MB of messages at once took 350 MB. Parts are gathered, not sliced: of a sliced list column polars
     hands over every value of the whole.
     """
     whole = frame.rechunk()
     places = pl.int_range(whole.height, eager=True) if order is None else order
-    for start in range(0, len(places), PART_ROWS):
-        yield whole[places.slice(start, PART_ROWS)].to_arrow()
+    several = whole.height * PART_BYTES // (int(whole.estimated_size()) + 1)
+    several = min(max(several, 1), PART_ROWS)
+    for start in range(0, len(places), several):
+        yield whole[places.slice(start, several)].to_arrow()
 
 
 _OF_TEXT = (
