@@ -1,12 +1,13 @@
 """Count the numbers of a release's card again from its shards, and name those that are wrong.
 
-    python pipelines/card_numbers.py RELEASE
+    python pipelines/card_numbers.py RELEASE [TOKENIZER]
 
 `TABLES` says for each table of README.md, by its heading, how its rows are counted with polars; `lines` the counts in
-prose. Only polars is used, and nothing of what wrote the card. `synthetic check` runs the same. Not in the shards, and
-so not counted here: log files and lines (`release/manifest.json` has them), the order and the settings of rules (its
-`funnel`), what was compared (`references`), hashes and versions. The histograms of undecided rewards are left to
-`synthetic check`, which writes the whole card anew. Memory is bounded: narrow columns, streamed.
+prose; tokens are counted where the `tokenizer.json` is given. Nothing is used of what wrote the card. `synthetic check`
+runs the same. Not in the shards, and so not counted here: log files and lines (`release/manifest.json` has them), the
+order and settings of rules (its `funnel`), what was compared (`references`), hashes, versions. The histograms of
+undecided rewards are left to `synthetic check`, which writes the card anew. Memory is bounded: narrow columns, and
+texts a few hundred rows at a time.
 """
 
 import json
@@ -181,6 +182,41 @@ def verdicts(frames: Frames) -> list[Row]:
     return rows(attempts(frames), ["env", "kind"], pl.len().alias("n"), *counts, rate)
 
 
+def tokens(frames: Frames, tokenizer: Path, budget: int) -> list[Row]:
+    """Tokens of every conversation that is trained on, and how many take more than the budget."""
+    from tokenizers import Tokenizer
+
+    known = Tokenizer.from_file(str(tokenizer))
+    known.no_truncation()
+    known.no_padding()
+    found: list[Row] = []
+    for config, frame in frames.items():
+        sides = [("prompt", "chosen"), ("prompt", "rejected")] if config == "preference" else [("messages",)]
+        for columns in sides if config == "preference" or config.startswith("sft_") else ():
+            counts = []
+            for rows in frame.select(*columns, "tools").collect_batches(chunk_size=500, maintain_order=True):
+                for row in rows.iter_rows(named=True):
+                    text = "\n".join([*spoken(row, columns), *([row["tools"]] if row["tools"] is not None else [])])
+                    pieces = [text[at : at + 10**6] for at in range(0, len(text), 10**6)]
+                    counts.append(sum(len(known.encode(piece, add_special_tokens=False).ids) for piece in pieces))
+            # Not to the last token: of a text of several pieces, a cut between two may make one more.
+            n, all = pl.col("n"), pl.col("n").cast(pl.Float64)
+            most = [quantile("n", 0.5).cast(pl.Float64), quantile("n", 0.95).cast(pl.Float64), all.max().alias("max")]
+            found += pl.DataFrame({"n": counts}, schema={"n": pl.Int64}).select(
+                pl.len(), all.sum().alias("sum"), *most, (n > budget).sum().alias("over")
+            ).rows()  # fmt: skip
+    return found
+
+
+def spoken(row: dict[str, Any], columns: tuple[str, ...]) -> Iterator[str]:
+    """The texts of messages: contents, thinking, names and arguments of calls."""
+    for message in (message for column in columns for message in row[column]):
+        yield from (message[part] for part in ("content", "reasoning_content") if message[part] is not None)
+        for call in message["tool_calls"] or ():
+            said = (call["function"]["name"], call["function"]["arguments"])
+            yield " ".join(part for part in said if part is not None)
+
+
 TABLES: dict[str, tuple[int, Callable[[Frames], list[Row]]]] = {
     "Config | Rows | Problems | unique": (1, configs),
     "Environment | Made for | Attempts | Correct": (2, verdicts),
@@ -251,8 +287,8 @@ def dropped(frames: Frames) -> dict[str, dict[str, int]]:
     return found
 
 
-def wrong(release: Path) -> list[str]:
-    """The numbers of a release's card that its shards do not give, in a sentence each."""
+def wrong(release: Path, tokenizer: Path | None = None) -> list[str]:
+    """The numbers of a release's card that its shards do not give, in a sentence each; of tokens with a tokenizer."""
     made: dict[str, Any] = json.loads((release / "release" / "manifest.json").read_text("utf-8"))
     frames = {
         name: pl.scan_parquet([release / file["path"] for file in config["files"]], glob=False)
@@ -264,6 +300,8 @@ def wrong(release: Path) -> list[str]:
         for start, (skipped, count) in TABLES.items():
             if heading.startswith(start):
                 found += _differing(heading, body, skipped, count(frames))
+        if tokenizer and (budget := re.fullmatch(r"Config \| Rows \| Tokens .* More than ([\d,]+)", heading)):
+            found += _differing(heading, body, 1, tokens(frames, tokenizer, int(budget[1].replace(",", ""))))
     return found + list(_funnel(text, frames))
 
 
@@ -327,12 +365,14 @@ def _plural(count: int, one: str) -> str:
     return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
-def main(release: Path) -> int:
+def main(release: Path, tokenizer: Path | None = None) -> int:
     """Print what is wrong; 1 when something is."""
-    found = wrong(release)
+    found = wrong(release, tokenizer)
     print(*(found or [f"{release}: the numbers of the card are those of the shards"]), sep="\n")
+    if not tokenizer and "\n## Tokens\n" in (release / "README.md").read_text("utf-8"):
+        print("tokens were not counted: name the tokenizer's file behind the release")
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(*map(Path, sys.argv[1:3])))

@@ -20,7 +20,7 @@ from synthetic.errors import BrokenRelease
 from synthetic.manifest import Config, Kept, Manifest
 from synthetic.plain import visible
 from synthetic.recipe import Recipe
-from synthetic.record import Json, schema
+from synthetic.record import Json, canonical_json, schema
 from synthetic.resources import folder
 
 LONGEST: Final = 240
@@ -283,6 +283,24 @@ def same_columns(configs: Mapping[str, Config]) -> list[tuple[list[str], Config]
     return [(names, configs[names[0]]) for names in together.values()]
 
 
+def ways(recipe: Recipe, configs: Mapping[str, Config], rule: str) -> list[dict[str, Any]]:  # Any: settings
+    """With which settings a rule was applied, defaults among them; and `configs`, to which configs."""
+    found: dict[str, dict[str, Any]] = {}
+    for config in configs:
+        for use in recipe.rules(config):
+            if use.name == rule:
+                held = {**use.stage.defaults, **use.settings}
+                found.setdefault(canonical_json(held), held | {"configs": []})["configs"].append(config)
+    return list(found.values())
+
+
+def missed(alike: float, bands: int, slots: int) -> float:
+    """The share of pairs of this Jaccard similarity that bands do not find."""
+    from synthetic.alike.bands import chance
+
+    return 1 - chance(alike, bands=bands, rows=slots)
+
+
 @cache
 def _environment() -> Environment:
     # Markdown, not HTML: `shown` does the escaping, for every value that is printed.
@@ -296,7 +314,8 @@ def _environment() -> Environment:
     )
     filters = (agree, block, in_order, known, listed, named, ours, percent, plural, prose, word)
     environment.filters |= {function.__name__: function for function in filters}
-    environment.globals |= {"MOST": MOST, "more": more, "same_columns": same_columns, "share": share, "span": span}
+    functions = (missed, more, same_columns, share, span, ways)
+    environment.globals |= {"MOST": MOST} | {function.__name__: function for function in functions}
     return environment
 
 

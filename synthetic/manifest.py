@@ -93,6 +93,10 @@ class Clash(msgspec.Struct, frozen=True):
     rows: int
     row_id: str
     """One of the ids."""
+    at: str | None
+    """Where the row that has it was read: its `log_file` and `log_offset`."""
+    kept_at: str | None
+    """The same of the row that is kept."""
 
 
 class Input(msgspec.Struct, frozen=True):

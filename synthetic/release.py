@@ -315,7 +315,9 @@ def _describe(
 def _clashes(facts: Snapshot) -> list[Clash]:
     """The rows that came again with another content, by the runs that they and the kept ones are of."""
     runs = ["run_name", "kept_run_name"]
-    counted = facts.conflicts.group_by(runs).agg(pl.len(), pl.col("row_id").min()).sort(runs, nulls_last=True)
+    places = [pl.format("{} at {}", f"{of}log_file", f"{of}log_offset").first().alias(of) for of in ("", "kept_")]
+    each = facts.conflicts.sort(*runs, "row_id", nulls_last=True).group_by(runs, maintain_order=True)
+    counted = each.agg(pl.len(), pl.col("row_id").first(), *places)
     return [Clash(*row) for row in counted.iter_rows()]
 
 
@@ -358,7 +360,8 @@ def _warnings(made: Manifest, numbers: Mapping[str, Any]) -> tuple[str, ...]:
 def _clash(each: Clash) -> str:
     rows = f"{each.rows:,} row{'' if each.rows == 1 else 's'} of {each.run or 'an unnamed run'}"
     of = "it has" if each.run == each.kept else f"{each.kept or 'an unnamed run'} has"
-    return f"{rows} left out: {of} others under the same ids, with another content, which came first ({each.row_id})"
+    first = f"{each.row_id} in {each.at or 'a log'}, and before in {each.kept_at or 'a log'}"
+    return f"{rows} left out: {of} others under the same ids, with another content, which came first ({first})"
 
 
 def _no_pictures(made: Manifest) -> list[str]:

@@ -11,6 +11,7 @@ from synthetic.errors import RecipeError, SyntheticError
 from synthetic.recipe import parse
 from tests.releases import attempt, command, store
 from tests.rows import said
+from tests.test_card_numbers import card_numbers
 
 TOKENIZER = next((Path(__file__).parent / "logs").rglob("tokenizer.json"))
 CALL = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
@@ -91,6 +92,19 @@ def test_the_card_says_it_and_check_counts_it_again(tmp_path):
     assert done.problems == []
     assert "tokens were not counted again" in done.notes[0]
     assert "no such file" in done.notes[0]
+
+
+def test_the_script_counts_tokens_where_it_is_given_the_tokenizer(tmp_path, capsys):
+    released(tmp_path)
+    path = tmp_path / "r"
+    assert card_numbers.main(path, TOKENIZER) == card_numbers.main(path) == 0
+    assert capsys.readouterr().out.count("tokens were not counted") == 1
+    text = (path / "README.md").read_text("utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| `preference`, `rejected` |"))
+    (path / "README.md").write_text(text.replace(row, row.replace("| 0 |", "| 1 |")), "utf-8")
+    assert card_numbers.wrong(path) == []
+    (found,) = card_numbers.wrong(path, TOKENIZER)
+    assert "`preference`, `rejected`: says 1, the shards give 0" in found
 
 
 def test_without_a_tokenizer_the_card_has_no_such_section(tmp_path):

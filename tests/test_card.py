@@ -48,7 +48,7 @@ MANIFEST = Manifest(
     inputs=[],
     repeated=2,
     conflicts=1,
-    clashes=[Clash("tuesday", "monday", 1, "t1/0")],
+    clashes=[Clash("tuesday", "monday", 1, "t1/0", "a.jsonl at 7", None)],
     configs={"sft_verified": config("sft_verified", 2, FUNNEL), "traces": config("traces", 8)},
     left_out=["sft_unverified"],
     files=[],
@@ -171,18 +171,39 @@ def test_the_funnel_ends_at_the_rows_of_the_config():
     assert "| `verified` | `incorrect (scorer: correct)` | 5 |\n| `unique` | `same text as b/0` | 1 |" in text
 
 
+def near_unique(*rules, dropped=1):
+    """The card's section where these are the rules of sft_verified."""
+    read = recipe.parse(f"[sft_verified]\nkeep = [{', '.join(rules)}]\n", where="a recipe", name="small-traces")
+    steps = [*FUNNEL[:2], Kept(read.rules("sft_verified")[-1].text, 2, dropped)]
+    return section("Duplicates", render(with_funnel(steps), read=read))
+
+
 def test_what_was_looked_for_among_copies_is_what_the_rules_did():
     plain = section("Duplicates")
     assert "- `sft_verified` keeps one row of each text: `unique` dropped 1." in plain
-    assert "Texts that are nearly equal, and equal texts at different problems, were not looked for." in plain
-    steps = [*FUNNEL[:2], Kept("near_unique", 2, 1)]
-    near = section("Duplicates", render(with_funnel(steps)))
+    assert (
+        "Texts that are nearly equal were not looked for.\nCopies at different problems were not looked for." in plain
+    )
+    rules = '{ rule = "verified" }', '{ rule = "unique" }', '{ rule = "near_unique" }'
+    near = near_unique(*rules)
     assert "`unique` dropped 1; and the best row of texts that are nearly equal: `near_unique` dropped 1." in near
+    assert "similarity of at least 0.8, or the smaller set lies within the larger by at least 0.95" in near
+    assert "(18 bands of 7 slots) that miss 1.4 % of the pairs at a similarity of 0.8." in near
+    assert "rows of one problem with the same verdict and the same final answer." in near
     assert "Copies at different problems were not looked for." in near
-    assert "nearly equal, and equal texts" not in near
-    steps[2] = Kept("near_unique scope = everything", 2, 1)
-    everywhere = section("Duplicates", render(with_funnel(steps)))
-    assert "were not looked for" not in everywhere
+    assert "nearly equal were not" not in near
+
+
+def test_by_which_thresholds_copies_were_looked_for_is_said():
+    everywhere = '{ rule = "near_unique", scope = "everything", alike = 0.9, contained = 0.99, bands = 10 }'
+    text = near_unique('{ rule = "verified" }', everywhere)
+    assert "similarity of at least 0.9, or the smaller set lies within the larger by at least 0.99" in text
+    assert "Compared are all rows." in text
+    assert "(10 bands of 7 slots) that miss 0.1 % of the pairs at a similarity of 0.9." in text
+    assert "were not looked for" not in text
+    text = near_unique('{ rule = "verified" }', '{ rule = "unpublished", of = "org/before@v1", alike = 0.7 }')
+    assert "`sft_verified`: no row is one that `org/before@v1` has in `sft_verified`, or nearly the text" in text
+    assert "(an estimated Jaccard similarity of at least 0.7)" in text
 
 
 def test_limitations_are_those_of_this_release():

@@ -69,16 +69,17 @@ def test_ids_that_clash_are_told_with_both_runs_and_the_first_rows_stay(tmp_path
     tuesday = store(tmp_path / "tuesday", [attempt(2, 0, trace_id="p1-0", row_id="p1-0/0", run_name="tuesday")])
     done = synthetic.release(monday, tuesday, to=tmp_path / "r")
     assert done.manifest is not None
-    assert done.manifest.clashes == [manifest.Clash("tuesday", "monday", 1, "p1-0/0")]
+    here = "traces.jsonl at 0"
+    assert done.manifest.clashes == [manifest.Clash("tuesday", "monday", 1, "p1-0/0", here, here)]
     assert traces(tmp_path / "r")["run_name"].to_list() == ["monday", "monday"]
     told = next(warning for warning in done.warnings if "tuesday" in warning)
     assert told.startswith("1 row of tuesday left out: monday has others under the same ids, with another content")
-    assert told.endswith("(p1-0/0)")
+    assert told.endswith(f"(p1-0/0 in {here}, and before in {here})")
     card = (tmp_path / "r" / "README.md").read_text("utf-8")
-    assert "| `tuesday` | `monday` | 1 | `p1-0/0` |" in card
+    assert f"| `tuesday` | `monday` | 1 | `p1-0/0` | `{here}` | `{here}` |" in card
     assert synthetic.check(tmp_path / "r").problems == []
     other = synthetic.release(tuesday, monday, to=tmp_path / "other")
     assert other.manifest is not None
-    assert other.manifest.clashes == [manifest.Clash("monday", "tuesday", 1, "p1-0/0")]
+    assert other.manifest.clashes == [manifest.Clash("monday", "tuesday", 1, "p1-0/0", here, here)]
     said = command("release", monday, tuesday, "--to", tmp_path / "again").stdout
     assert "! 1 row of tuesday left out" in " ".join(said.split())

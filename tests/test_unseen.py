@@ -299,7 +299,7 @@ def recipe_with(path, answer=None):
     question = "problem"
     {f"answer = '{answer}'" if answer else ""}
     [sft_verified]
-    keep = [{{ rule = "verified" }}, {{ rule = "unseen", sets = ["mine"] }}]
+    keep = [{{ rule = "verified" }}, {{ rule = "unseen", sets = ["mine"], held = 0.85 }}]
     [sft_unverified]
     keep = [{{ rule = "finished" }}, {{ rule = "undecided" }}]
     """
@@ -323,6 +323,7 @@ def test_a_release_removes_marks_counts_and_holds(tmp_path):
     ]
     card = (tmp_path / "r/README.md").read_text("utf-8")
     assert "| `mine` | 5 | 1 | 1 | 1 | 0 | 0 |" in card
+    assert "is at least 0.85; all of it for items of at most 20 tokens." in card
     assert "paraphrases and translations" in card
     assert synthetic.check(tmp_path / "r").problems == []
     file.write_text(json.dumps({"problem": FARM}), "utf-8")

@@ -34,9 +34,9 @@ def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) 
         done.expect(False, f"{RECIPE}: {error}")
         return
     there = (path / "release/reports/stats.json").read_text("utf-8")
-    numbers = _numbers(path, made, read, there, done)
+    numbers, tokenizer = _numbers(path, made, read, there, done)
     done.expect(numbers_text(numbers) == there, "release/reports/stats.json: the numbers are not those of the rows")
-    done.problems += _counted_again(path)
+    done.problems += _counted_again(path, tokenizer)
     _pictures(path, made, numbers, done)
     _recipe(path, made, read, done)
     try:
@@ -56,22 +56,24 @@ def check_claims(path: Path, made: Manifest, done: Checked, progress: Progress) 
             done.expect(False, f"{file}, line {line}: says {says!r}; the rows say {wants!r}")
 
 
-def _numbers(path: Path, made: Manifest, read: Recipe, there: str, done: Checked) -> dict[str, Any]:
-    """The numbers of the rows; those of tokens as the release says them, where its tokenizer is not at hand."""
+def _numbers(path: Path, made: Manifest, read: Recipe, there: str, done: Checked) -> tuple[dict[str, Any], Path | None]:
+    """The numbers of the rows; those of tokens as the release says them, where its tokenizer is not there. And that."""
     configs = open_configs(path, made.configs)
     said = msgspec.json.decode(there).get("tokens")
     try:
         numbers = counted(configs, read)
     except SyntheticError as error:
         done.notes.append(f"tokens were not counted again: {error}")
-        return counted(configs, replace(read, tokens=None)) | {"tokens": said}
-    if said and numbers["tokens"] and said["digest"] != numbers["tokens"]["digest"]:
-        done.notes.append(f"tokens were not counted again: {read.tokens and read.tokens.tokenizer} is another file now")
-        return numbers | {"tokens": said}
-    return numbers
+        return counted(configs, replace(read, tokens=None)) | {"tokens": said}, None
+    if not read.tokens:
+        return numbers, None
+    if said and said["digest"] != numbers["tokens"]["digest"]:
+        done.notes.append(f"tokens were not counted again: {read.tokens.tokenizer} is another file now")
+        return numbers | {"tokens": said}, None
+    return numbers, Path(read.tokens.tokenizer)
 
 
-def _counted_again(path: Path) -> list[str]:
+def _counted_again(path: Path, tokenizer: Path | None) -> list[str]:
     """What `pipelines/card_numbers.py`, which shares no code with what wrote the card, finds wrong in it."""
     script = resources.folder("pipelines") / "card_numbers.py"
     spec = importlib.util.spec_from_file_location("card_numbers", script)
@@ -79,7 +81,7 @@ def _counted_again(path: Path) -> list[str]:
     assert spec.loader is not None  # noqa: S101
     counting = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(counting)
-    found: list[str] = counting.wrong(path)
+    found: list[str] = counting.wrong(path, tokenizer)
     return found
 
 
