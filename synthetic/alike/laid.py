@@ -22,12 +22,15 @@ INLINE = 12
 """Bytes of a text that its view holds itself."""
 
 
+_memcpy: Any = cgutils.raw_memcpy
+
+
 def _copying(_typing: Any, out: Any, _at: Any, _address: Any, _length: Any) -> Any:
     def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, at, address, length = arguments
         array = context.make_array(signature.args[0])(context, builder, target)
         source = builder.inttoptr(address, ir.IntType(8).as_pointer())
-        cgutils.raw_memcpy(builder, builder.gep(array.data, [at]), source, length, 1)
+        _memcpy(builder, builder.gep(array.data, [at]), source, length, 1)
         return context.get_dummy_value()
 
     return nb.void(out, nb.int64, nb.uint64, nb.int64), made

@@ -7,7 +7,9 @@ those of the smaller set. A text that was cut off is contained in the whole one,
 is only alike to another dropped one.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import local
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -15,11 +17,15 @@ import polars as pl
 
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
+from synthetic.alike.laid import Room, laid
 from synthetic.alike.sketch import SLOTS
 from synthetic.alike.slices import sliced
 from synthetic.alike.words import longest, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
+
+PIECE_ROWS = 512
+"""Rows whose sets are held at once by a thread, as far as one group is not larger."""
 
 MOST_COMPARED = 1000
 """A row is compared with at most so many kept rows of its group, the first in the order of preference."""
@@ -225,3 +231,48 @@ def keepers(
     return Star(
         keeper, np.where(dropped, told[:, 0], 0.0), np.where(dropped, told[:, 1], 0.0), ~dropped & (told[:, 0] > 0)
     )
+
+
+def stars(
+    texts: pl.Series,
+    at: pl.Series,
+    groups: Any,
+    signatures: Any,
+    *,
+    alike: float,
+    contained: float,
+    most: int = MOST_COMPARED,
+    threads: int = 1,
+) -> Star:
+    """`keepers` of texts whose sets are made, compared and forgotten, some groups at a time, on several threads.
+
+    `at` says where in `texts` the text of each row is; groups, signatures and what is found are those of the rows.
+    Memory is that of the sets of some `PIECE_ROWS` rows for each thread, or of the largest group. A text that several
+    rows of a piece have is counted once.
+    """
+    held, own = np.asarray(groups, np.int64), local()
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(held)) + 1, [len(held)]])
+    cuts = np.unique(bounds[np.searchsorted(bounds, [*range(0, len(held), PIECE_ROWS), len(held)])])
+    cuts = cuts if len(cuts) > 1 else np.zeros(2, np.int64)
+
+    def piece(lo: int, hi: int) -> Star:
+        rows = texts.gather(at.slice(lo, hi - lo)).rechunk().to_frame("text").with_row_index("first")
+        first = rows.select(pl.col("first").first().over("text")).to_series().to_numpy()
+        if hi - lo > 2 * PIECE_ROWS:  # one large group
+            distinct, of = np.unique(first, return_inverse=True)
+            found = sets(rows["text"].gather(distinct))
+        else:
+            own.texts, own.sets = getattr(own, "texts", None) or Room(), getattr(own, "sets", None) or Room()
+            offsets, data, valid = next(laid(rows["text"], own.texts))
+            room = 8 * (int(offsets[-1]) + 1)
+            hashes, sizes, of = own.sets.of(room)[:room].view(np.uint64), np.zeros(len(valid), np.int64), first
+            _filled(offsets, data, valid & (first == rows["first"].to_numpy()), sizes, hashes)
+            found = Sets(np.concatenate([[0], np.cumsum(sizes)]), hashes)
+        star = keepers(found, held[lo:hi], signatures[lo:hi], alike=alike, contained=contained, most=most, of=of)
+        star.keeper[star.keeper >= 0] += lo
+        return star
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [*pool.map(piece, cuts[:-1].tolist(), cuts[1:].tolist())]
+    told = [(part.keeper, part.jaccard, part.containment, part.cut) for part in parts]
+    return Star(*(np.concatenate(column) for column in zip(*told, strict=True)))

@@ -9,7 +9,7 @@ import polars as pl
 
 from synthetic.alike.laid import Room, laid
 
-ROWS = 1024
+ROWS = 512
 """Rows that a thread takes at once."""
 
 Found = TypeVar("Found")
