@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import synthetic
 from synthetic.alike import bands
-from synthetic.alike.sets import keepers, sets
+from synthetic.alike import sets as exact
+from synthetic.alike.sets import keepers, sets, stars
 from synthetic.alike.sketch import matrix, signatures
 from synthetic.alike.text import written
 from synthetic.errors import RecipeError
@@ -259,6 +260,25 @@ def test_a_row_that_is_not_compared_with_all_stays_and_is_counted():
     assert star.keeper.tolist() == [-1] * 7, "the sixth, its twin, is beyond the first three"
     assert star.cut.tolist() == [False] * 4 + [True] * 3
     assert keepers(sets(texts), np.zeros(7, np.int64), held, alike=0.8, contained=0.95).keeper[6] == 5
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 3))
+def test_keepers_found_piece_by_piece_are_those_of_the_whole(seed, piece_rows, threads):
+    chance = random.Random(seed)
+    bases = [" ".join(chance.choices(LONG, k=60)) for _ in range(4)]
+    said = [" ".join(edited(chance.choice(bases).split(), chance.choice([0, 0.02, 0.5]), n)) for n in range(30)]
+    texts = pl.Series([*said, None, ""])
+    groups = np.sort(np.array([chance.randrange(6) for _ in texts]))
+    at = pl.Series(chance.sample(range(len(texts)), len(texts)))
+    held = matrix(signatures(texts.gather(at))[0])[0]
+    whole = keepers(sets(texts.gather(at)), groups, held, alike=0.8, contained=0.95)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "PIECE_ROWS", piece_rows)
+        star = stars(texts, at, groups, held, alike=0.8, contained=0.95, threads=threads)
+    assert (whole.keeper >= 0).any()
+    for name in ("keeper", "jaccard", "containment", "cut"):
+        assert getattr(star, name).tolist() == getattr(whole, name).tolist()
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@
     sketch    128 values of 16 bits that estimate how alike two texts are
     bands     which rows may be alike, among millions, and the groups that they make
     eight     eight bytes of a text at once
+    laid      texts one behind the other, out of Arrow's buffers
     slices    rows of a chunk on several threads
     near      the near-duplicates of a frame, in one call
     sets      how alike two texts are, exactly

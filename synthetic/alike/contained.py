@@ -13,8 +13,9 @@ import polars as pl
 
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
+from synthetic.alike.laid import laid
 from synthetic.alike.sets import Sets, sets
-from synthetic.alike.words import WIDTH, buffers, longest, shingles
+from synthetic.alike.words import WIDTH, longest, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -51,7 +52,7 @@ def known(texts: pl.Series, weightless: pl.Series, most_held: Any) -> Known:
     totals = np.bincount(owner, weights[place], len(texts))
     starts = np.append(first, len(held.hashes)).astype(np.int64)
     tokens = np.zeros(len(texts), np.int64)
-    _tokens(*buffers(texts.rechunk())[0], tokens)
+    _tokens(*next(laid(texts.rechunk())), tokens)
     return Known(held, hashes, weights, starts, owner[order].astype(np.int64), totals, tokens)
 
 
@@ -140,7 +141,7 @@ def look(of: Known, texts: pl.Series) -> pl.DataFrame:
     near = np.zeros(bits, np.bool_)  # most shingles of a text are of no known one: one look tells
     near[(of.hashes & np.uint64(bits - 1)).astype(np.int64)] = True
     parts = []
-    for offsets, data, valid in buffers(texts):
+    for offsets, data, valid in laid(texts):
         rows = len(valid)
         best, share, run, tokens = (
             np.empty(rows, np.int64),

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from synthetic.alike import bands as banded
-from synthetic.alike.sets import keepers, sets
+from synthetic.alike.sets import stars
 from synthetic.alike.sketch import matrix, signatures
 
 PART_ROWS = 10_000
@@ -38,33 +38,38 @@ def near_duplicates(
     problem and the final answer. A null text, or one without a token, is nobody's copy.
 
     Candidates come from `bands` bands of `band_slots` slots of the signatures (`alike.sketch`), so that of pairs at a
-    similarity of 0.8 1.4 % are missed, at 0.85 0.1 %. Rows are read `part_rows` at a time, and twice where their texts
-    are larger than `kept_bytes`: held are 256 bytes for each row, and the texts and shingles of candidates. Raises
-    `polars.exceptions.ColumnNotFoundError`.
+    similarity of 0.8 1.4 % are missed, at 0.85 0.1 %. The columns `within` are read first, since a row that is alone
+    in them is not looked at; then rows `part_rows` at a time, and texts twice where they are larger than `kept_bytes`.
+    Held are 256 bytes for each row, and the texts of candidates. Raises `polars.exceptions.ColumnNotFoundError`.
     """
     lazy, threads = rows.lazy(), pl.thread_pool_size()
-    read = lazy.select(pl.col(text).alias("text"), *(pl.col(name).alias(f"within {name}") for name in within))
-    signed, keys, texts, size = [pl.Series(dtype=pl.Binary)], [], read.select("text").head(0).collect(), 0
+    read = lazy.select(pl.col(text).alias("text"))
+    equal, several = None, None
+    if within:
+        equal = banded.hashed(lazy.select(within).collect(engine="streaming"))
+        several = ~pl.Series(equal).is_unique()
+    signed, texts, size, done = [pl.Series(dtype=pl.Binary)], read.head(0).collect(), 0, 0
     for part in read.collect_batches(chunk_size=part_rows, maintain_order=True):
-        signed.append(signatures(part["text"], threads=threads)[0])
-        keys.append(part.drop("text"))
-        size += int(part["text"].estimated_size())
-        texts = pl.concat([texts, part.select("text")]) if size <= kept_bytes else texts.clear()
+        own = part if several is None else part.filter(several.slice(done, part.height))
+        done += part.height
+        signed.append(signatures(own["text"], threads=threads)[0])
+        size += int(own["text"].estimated_size())
+        texts = pl.concat([texts, own]) if size <= kept_bytes else texts.clear()
     held, there = matrix(pl.concat(signed))
-    equal = banded.hashed(pl.concat(keys)) if within and keys else np.zeros(len(there), np.uint64)
-    first = banded.groups(held, there, equal, bands=bands, rows=band_slots)
-    grouped = pl.DataFrame({"row": pl.int_range(len(first), dtype=pl.UInt32, eager=True), "group": first})
-    grouped = grouped.filter(pl.len().over("group") > 1).sort("group", "row")
-    again = (texts.lazy() if size <= kept_bytes else read.select("text")).with_row_index("row")
-    wanted = again.filter(pl.col("row").is_in(grouped["row"].implode())).collect(engine="streaming")
-    grouped = grouped.join(wanted, on="row", how="left", maintain_order="left")
-    places = grouped["row"].to_numpy()
+    compared = pl.int_range(done, dtype=pl.UInt32, eager=True)
+    compared = compared if several is None else compared.filter(several)
+    bits = np.zeros(len(there), np.uint64) if equal is None else equal[compared.to_numpy()]
+    first = banded.groups(held, there, bits, bands=bands, rows=band_slots)
+    grouped = pl.DataFrame({"row": compared, "group": first}).with_row_index("place")
+    grouped = grouped.filter(pl.len().over("group") > 1).sort("group", "place")
+    at = grouped["place"]
+    if size > kept_bytes:
+        again = read.with_row_index("row").filter(pl.col("row").is_in(grouped["row"].implode()))
+        texts = again.collect(engine="streaming").sort("row")
+        at = texts["row"].search_sorted(grouped["row"])
+    places = grouped["place"].to_numpy()
     groups = grouped["group"].rle_id().cast(pl.Int64).to_numpy()
-    # The shingles of a text that several rows have are counted once.
-    same = grouped.with_row_index("place").select(pl.col("place").first().over("text")).to_series().to_numpy()
-    distinct, of = np.unique(same, return_inverse=True)
-    found = sets(grouped["text"].gather(distinct), threads=threads)
-    star = keepers(found, groups, held[places], alike=alike, contained=contained, of=of)
+    star = stars(texts["text"], at, groups, held[places], alike=alike, contained=contained, threads=threads)
     dropped = grouped.select(
         "row",
         keeper=grouped["row"].gather(pl.Series(star.keeper).clip(0)),

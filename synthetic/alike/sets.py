@@ -7,7 +7,9 @@ those of the smaller set. A text that was cut off is contained in the whole one,
 is only alike to another dropped one.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import local
 from typing import Any  # numpy's arrays
 
 import numpy as np
@@ -15,14 +17,20 @@ import polars as pl
 
 from synthetic.alike import words
 from synthetic.alike.eight import compiled
+from synthetic.alike.laid import Room, laid
 from synthetic.alike.sketch import SLOTS
 from synthetic.alike.slices import sliced
-from synthetic.alike.words import shingles
+from synthetic.alike.words import longest, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
+PIECE_ROWS = 512
+"""Rows whose sets are held at once by a thread, as far as one group is not larger."""
+
 MOST_COMPARED = 1000
 """A row is compared with at most so many kept rows of its group, the first in the order of preference."""
+
+_ONE, _EMPTY = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 _SURE = 0.25
 """Pairs whose estimated similarity lies so far below what is asked (six standard errors) are not looked at exactly."""
@@ -38,41 +46,61 @@ class Sets:
 
 
 @compiled
-def _shingled(offsets: Any, data: Any, valid: Any, out: Any, ends: Any) -> Any:
-    """Write the shingles of all rows to `out`, and to `ends` where each row's end."""
-    total = 0
-    for row in range(len(valid)):
-        if valid[row]:
-            total += shingles(data, offsets[row], offsets[row + 1], out[total:])[0]
-        ends[row] = total
+def _distinct(hashes: Any, made: Any, table: Any, out: Any) -> Any:
+    """Write the distinct ones of `made` hashes to `out`, sorted; give how many.
+
+    Hashes are spread evenly over all 64 bits, so their leading bits say about where each belongs. From there on each is
+    put before the first that is larger; that shifts a few. `table` is empty, and left so.
+    """
+    bits = 1
+    while (1 << bits) < 2 * made:
+        bits += 1
+    places, shift, last = 1 << bits, np.uint64(64 - bits), False
+    for at in range(made):
+        h = hashes[at]
+        place = h >> shift
+        while table[place] < h:
+            place += _ONE
+        if table[place] == h:
+            last |= h == _EMPTY
+            continue
+        while h != _EMPTY:
+            table[place], h = h, table[place]
+            place += _ONE
+    kept, at = 0, 0
+    while at < places or table[at] != _EMPTY:
+        out[kept] = table[at]
+        kept += table[at] != _EMPTY
+        table[at] = _EMPTY
+        at += 1
+    if last:
+        out[kept] = _EMPTY
+        kept += 1
+    return kept
 
 
 @compiled
-def _distinct(ordered: Any, ends: Any, sizes: Any) -> Any:
-    """Move each row's distinct values together; give how many all rows have."""
-    total, begin = 0, 0
-    for row in range(len(ends)):
-        first = total
-        for at in range(begin, ends[row]):
-            if at == begin or ordered[at] != ordered[total - 1]:
-                ordered[total] = ordered[at]
-                total += 1
-        sizes[row] = total - first
-        begin = ends[row]
+def _filled(offsets: Any, data: Any, valid: Any, sizes: Any, out: Any) -> Any:
+    """Write the sets of all rows to `out`, one after the other, and to `sizes` how large each is; give their sum."""
+    most = longest(offsets) + 1
+    hashes, table, emptied = np.empty(most, np.uint64), np.empty(5 * most + 3, np.uint64), 0  # what is emptied stays so
+    total = 0
+    for row in range(len(valid)):
+        if valid[row]:
+            made = shingles(data, offsets[row], offsets[row + 1], hashes)[0]
+            room = 5 * made + 3  # twice to four times as many places as hashes, and what is shifted out of them
+            table[emptied:room] = _EMPTY
+            emptied = max(emptied, room)
+            sizes[row] = _distinct(hashes, made, table, out[total:])
+            total += sizes[row]
     return total
 
 
 def _sets(offsets: Any, data: Any, valid: Any) -> tuple[Any, Any]:
     """How many distinct shingles each row has, and these, sorted row by row."""
     # Untouched pages cost nothing: there are at most as many shingles as bytes, and room for one more.
-    out, ends = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64), np.zeros(len(valid), np.int64)
-    _shingled(offsets, data, valid, out, ends)
-    begin = 0
-    for end in ends.tolist():  # numpy's own sort is several times as fast as one that numba compiles
-        out[begin:end].sort()
-        begin = end
-    sizes = np.zeros(len(valid), np.int64)
-    return sizes, out[: _distinct(out, ends, sizes)].copy()
+    out, sizes = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64), np.zeros(len(valid), np.int64)
+    return sizes, out[: _filled(offsets, data, valid, sizes, out)]
 
 
 def sets(texts: pl.Series, *, threads: int = 1) -> Sets:
@@ -203,3 +231,48 @@ def keepers(
     return Star(
         keeper, np.where(dropped, told[:, 0], 0.0), np.where(dropped, told[:, 1], 0.0), ~dropped & (told[:, 0] > 0)
     )
+
+
+def stars(
+    texts: pl.Series,
+    at: pl.Series,
+    groups: Any,
+    signatures: Any,
+    *,
+    alike: float,
+    contained: float,
+    most: int = MOST_COMPARED,
+    threads: int = 1,
+) -> Star:
+    """`keepers` of texts whose sets are made, compared and forgotten, some groups at a time, on several threads.
+
+    `at` says where in `texts` the text of each row is; groups, signatures and what is found are those of the rows.
+    Memory is that of the sets of some `PIECE_ROWS` rows for each thread, or of the largest group. A text that several
+    rows of a piece have is counted once.
+    """
+    held, own = np.asarray(groups, np.int64), local()
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(held)) + 1, [len(held)]])
+    cuts = np.unique(bounds[np.searchsorted(bounds, [*range(0, len(held), PIECE_ROWS), len(held)])])
+    cuts = cuts if len(cuts) > 1 else np.zeros(2, np.int64)
+
+    def piece(lo: int, hi: int) -> Star:
+        rows = texts.gather(at.slice(lo, hi - lo)).rechunk().to_frame("text").with_row_index("first")
+        first = rows.select(pl.col("first").first().over("text")).to_series().to_numpy()
+        if hi - lo > 2 * PIECE_ROWS:  # one large group
+            distinct, of = np.unique(first, return_inverse=True)
+            found = sets(rows["text"].gather(distinct))
+        else:
+            own.texts, own.sets = getattr(own, "texts", None) or Room(), getattr(own, "sets", None) or Room()
+            offsets, data, valid = next(laid(rows["text"], own.texts))
+            room = 8 * (int(offsets[-1]) + 1)
+            hashes, sizes, of = own.sets.of(room)[:room].view(np.uint64), np.zeros(len(valid), np.int64), first
+            _filled(offsets, data, valid & (first == rows["first"].to_numpy()), sizes, hashes)
+            found = Sets(np.concatenate([[0], np.cumsum(sizes)]), hashes)
+        star = keepers(found, held[lo:hi], signatures[lo:hi], alike=alike, contained=contained, most=most, of=of)
+        star.keeper[star.keeper >= 0] += lo
+        return star
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [*pool.map(piece, cuts[:-1].tolist(), cuts[1:].tolist())]
+    told = [(part.keeper, part.jaccard, part.containment, part.cut) for part in parts]
+    return Star(*(np.concatenate(column) for column in zip(*told, strict=True)))

@@ -2,23 +2,29 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import local
 from typing import Any, TypeVar  # Any: numpy's arrays
 
 import polars as pl
 
-from synthetic.alike.words import buffers
+from synthetic.alike.laid import Room, laid
 
-ROWS = 1024
+ROWS = 512
 """Rows that a thread takes at once."""
 
 Found = TypeVar("Found")
 
 
 def sliced(texts: pl.Series, work: Callable[[Any, Any, Any], Found], threads: int) -> list[Found]:
-    """What `work(offsets, data, valid)` gives for all rows (`words.buffers`), slice by slice, in their order."""
+    """What `work(offsets, data, valid)` gives for all rows (`laid.laid`), slice by slice, in their order.
+
+    The bytes are gone when `work` has returned.
+    """
+    own = local()
 
     def done(lo: int) -> list[Found]:
-        return [work(*piece) for piece in buffers(texts.slice(lo, ROWS)) if len(piece[2])]
+        own.room = getattr(own, "room", None) or Room()
+        return [work(*piece) for piece in laid(texts.slice(lo, ROWS), own.room) if len(piece[2])]
 
     starts = range(0, len(texts), ROWS)
     if threads == 1 or len(starts) < 2:

@@ -15,7 +15,6 @@ from typing import Any  # numpy's arrays, whose types are those of their values
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from synthetic.alike.eight import (
     EIGHT,
@@ -30,6 +29,7 @@ from synthetic.alike.eight import (
     ones,
     trailing_zeros,
 )
+from synthetic.alike.laid import laid
 
 VERSION = 2
 WIDTH = 5
@@ -258,27 +258,4 @@ def _count(offsets: Any, data: Any, valid: Any, lo: Any, hi: Any) -> Any:
 
 def count(texts: pl.Series) -> int:
     """How many tokens these texts have, on one core: the floor of everything that reads words."""
-    return sum(int(_count(*piece, 0, len(piece[2]))) for piece in buffers(texts))
-
-
-def buffers(texts: pl.Series) -> list[tuple[Any, Any, Any]]:
-    """For each chunk of texts: offsets (64 bits, one more than rows), bytes, and which rows are not null.
-
-    Views of Arrow's buffers: texts are not copied where polars need not. A chunk's offsets begin where it begins.
-    """
-    found = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-    chunks = found.chunks if isinstance(found, pa.ChunkedArray) else [found]
-    return [_buffers(chunk) for chunk in chunks]
-
-
-def _buffers(chunk: pa.Array) -> tuple[Any, Any, Any]:
-    if not pa.types.is_large_string(chunk.type):
-        chunk = chunk.cast(pa.large_string())
-    _, offsets, data = chunk.buffers()
-    rows = len(chunk)
-    places = (
-        np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + rows + 1] if offsets else np.zeros(1, np.int64)
-    )
-    bytes_ = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    valid = chunk.is_valid().to_numpy(zero_copy_only=False)
-    return places, bytes_, valid
+    return sum(int(_count(*piece, 0, len(piece[2]))) for piece in laid(texts))

@@ -57,10 +57,10 @@ def _boxed(texts: pl.Series) -> pl.Series:
     r"""What the last whole `\boxed{…}` of each text holds."""
     import numpy as np
 
-    from synthetic.alike.words import buffers
+    from synthetic.alike.laid import laid
 
     found: list[str | None] = []
-    for offsets, data, valid in buffers(texts):
+    for offsets, data, valid in laid(texts):
         places = np.empty((len(valid), 2), np.int64)
         _last_box()(offsets, data, valid, places)
         view = memoryview(data)

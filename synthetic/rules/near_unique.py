@@ -86,7 +86,7 @@ def near_unique(
     and containment of documents", 1997. `may_empty` lets a problem, verdict or source lose its last row (`scope` =
     "everything").
     """
-    from synthetic.alike.sets import keepers, sets
+    from synthetic.alike.sets import stars
     from synthetic.alike.sketch import matrix
 
     del scope, bands, band_slots, may_empty  # for the grouping, and for whoever runs the rule
@@ -107,12 +107,14 @@ def near_unique(
         empty = {"row_id": pl.String, "reason": pl.String, "flag": pl.Boolean}
         return pl.LazyFrame(schema=empty)
     groups = rows["group"].rle_id().cast(pl.Int64).to_numpy()
-    star = keepers(
-        sets(rows["text"], threads=pl.thread_pool_size()),
+    star = stars(
+        rows["text"],
+        pl.int_range(rows.height, eager=True),
         groups,
         matrix(rows["minhash"])[0],
         alike=alike,
         contained=contained,
+        threads=pl.thread_pool_size(),
     )
     ids, dropped = rows["row_id"], star.keeper >= 0
     told = pl.DataFrame(
