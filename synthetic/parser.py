@@ -187,7 +187,12 @@ def _compat(one: argparse.ArgumentParser) -> None:
 
 
 def _stores(one: argparse.ArgumentParser) -> None:
-    one.add_argument("stores", nargs="+", metavar="STORE", help="a folder made by `synthetic capture`; of rows with one id the first named store's stay")
+    one.add_argument(
+        "stores",
+        nargs="+",
+        metavar="STORE",
+        help="a folder made by `synthetic capture`; of rows with one id the first named store's stay",
+    )
 
 
 def _recipe(one: argparse.ArgumentParser) -> None:
