@@ -99,3 +99,15 @@ def test_an_empty_frame_has_none_and_a_missing_column_is_named():
     assert synthetic.near_duplicates(pl.DataFrame(schema={"text": pl.String})).is_empty()
     with pytest.raises(pl.exceptions.ColumnNotFoundError, match="said"):
         near_duplicates(pl.DataFrame({"text": ["a"]}), text="said")
+
+
+def test_a_frame_that_gives_other_rows_when_it_is_read_again_is_refused():
+    turns = iter(range(9))
+
+    def turned(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.reverse() if next(turns) % 2 else frame
+
+    rows = pl.DataFrame({"text": [text(1), text(2), text(2)], "answer": ["4", "5", "5"]})
+    assert near_duplicates(rows, within=["answer"])["row"].to_list() == [2]
+    with pytest.raises(ValueError, match="another order"):
+        near_duplicates(rows.lazy().map_batches(turned), within=["answer"])

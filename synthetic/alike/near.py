@@ -40,17 +40,22 @@ def near_duplicates(
     Candidates come from `bands` bands of `band_slots` slots of the signatures (`alike.sketch`), so that of pairs at a
     similarity of 0.8 1.4 % are missed, at 0.85 0.1 %. The columns `within` are read first, since a row that is alone
     in them is not looked at; then rows `part_rows` at a time, and texts twice where they are larger than `kept_bytes`.
-    Held are 256 bytes for each row, and the texts of candidates. Raises `polars.exceptions.ColumnNotFoundError`.
+    Held are 256 bytes for each row, and the texts of candidates. Raises `polars.exceptions.ColumnNotFoundError`, and
+    `ValueError` for a frame that gives its rows in another order the second time.
     """
     lazy, threads = rows.lazy(), pl.thread_pool_size()
-    read = lazy.select(pl.col(text).alias("text"))
+    read = lazy.select(pl.col(text).alias("text"), *(pl.col(name).alias(f"within {name}") for name in within))
     equal, several = None, None
     if within:
         equal = banded.hashed(lazy.select(within).collect(engine="streaming"))
         several = ~pl.Series(equal).is_unique()
-    signed, texts, size, done = [pl.Series(dtype=pl.Binary)], read.head(0).collect(), 0, 0
+    signed, texts, size, done = [pl.Series(dtype=pl.Binary)], read.select("text").head(0).collect(), 0, 0
     for part in read.collect_batches(chunk_size=part_rows, maintain_order=True):
-        own = part if several is None else part.filter(several.slice(done, part.height))
+        own = part.select("text")
+        if equal is not None and several is not None:
+            if not np.array_equal(banded.hashed(part.drop("text")), equal[done : done + part.height]):
+                raise ValueError("rows come in another order when they are read again: collect() the frame first")
+            own = own.filter(several.slice(done, part.height))
         done += part.height
         signed.append(signatures(own["text"], threads=threads)[0])
         size += int(own["text"].estimated_size())
@@ -64,7 +69,7 @@ def near_duplicates(
     grouped = grouped.filter(pl.len().over("group") > 1).sort("group", "place")
     at = grouped["place"]
     if size > kept_bytes:
-        again = read.with_row_index("row").filter(pl.col("row").is_in(grouped["row"].implode()))
+        again = read.select("text").with_row_index("row").filter(pl.col("row").is_in(grouped["row"].implode()))
         texts = again.collect(engine="streaming").sort("row")
         at = texts["row"].search_sorted(grouped["row"])
     places = grouped["place"].to_numpy()
