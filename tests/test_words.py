@@ -247,3 +247,16 @@ def test_exact_similarity_is_that_of_pythons_sets(texts):
     for i, j, found, contained in zip(left, right, jaccard, containment, strict=True):
         assert found == len(own[i] & own[j]) / max(len(own[i] | own[j]), 1)
         assert contained == len(own[i] & own[j]) / max(min(len(own[i]), len(own[j])), 1)
+
+
+def test_the_set_of_a_huge_text_is_that_of_its_shingles():
+    """More than a million shingles are sorted, and a loop among them counts once."""
+    text = " ".join(random.Random(3).choices([f"w{n}" for n in range(900)], k=1_100_000)) + " and so on" * 1000
+    held = sets(pl.Series([text, "a b", text]))
+    out = np.empty(len(text) + 1, np.uint64)
+    made, _ = words.shingles(np.frombuffer(text.encode(), np.uint8), 0, len(text), out)
+    expected = np.unique(out[:made])
+    assert len(expected) < made
+    assert held.starts.tolist() == [0, len(expected), len(expected) + 1, 2 * len(expected) + 1]
+    assert (held.hashes[: len(expected)] == expected).all()
+    assert (held.hashes[-len(expected) :] == expected).all()

@@ -32,6 +32,9 @@ MOST_COMPARED = 1000
 
 _ONE, _EMPTY = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 
+_LARGE = 1 << 20
+"""Shingles of a text that are no longer put in their places, which takes 40 bytes for each, but sorted."""
+
 _SURE = 0.25
 """Pairs whose estimated similarity lies so far below what is asked (six standard errors) are not looked at exactly."""
 
@@ -80,14 +83,30 @@ def _distinct(hashes: Any, made: Any, table: Any, out: Any) -> Any:
 
 
 @compiled
+def _distinct_of_many(hashes: Any, out: Any) -> Any:
+    """The same by sorting them."""
+    hashes.sort()
+    kept = 0
+    for at in range(len(hashes)):
+        if at == 0 or hashes[at] != hashes[at - 1]:
+            out[kept] = hashes[at]
+            kept += 1
+    return kept
+
+
+@compiled
 def _filled(offsets: Any, data: Any, valid: Any, sizes: Any, out: Any) -> Any:
     """Write the sets of all rows to `out`, one after the other, and to `sizes` how large each is; give their sum."""
     most = longest(offsets) + 1
-    hashes, table, emptied = np.empty(most, np.uint64), np.empty(5 * most + 3, np.uint64), 0  # what is emptied stays so
-    total = 0
+    hashes, table = np.empty(most, np.uint64), np.empty(5 * min(most, _LARGE) + 3, np.uint64)
+    total, emptied = 0, 0  # what is emptied stays so
     for row in range(len(valid)):
         if valid[row]:
             made = shingles(data, offsets[row], offsets[row + 1], hashes)[0]
+            if made > _LARGE:
+                sizes[row] = _distinct_of_many(hashes[:made], out[total:])
+                total += sizes[row]
+                continue
             room = 5 * made + 3  # twice to four times as many places as hashes, and what is shifted out of them
             table[emptied:room] = _EMPTY
             emptied = max(emptied, room)
