@@ -11,7 +11,7 @@ PIP := $(VENV) -m pip install --quiet --disable-pip-version-check --no-input -c 
 
 setup: .venv/dev.stamp
 
-# TRL, torch and verifiers, to run tests/test_trainers.py and tests/test_taskset.py too: 1.3 GB more. Where there is no CPU build, pip takes one of several GB.
+# TRL, torch, verifiers and mlcroissant, to run the tests of what they read too: 1.4 GB more. Where there is no CPU build, pip takes one of several GB.
 train: setup .venv/train.stamp
 
 check: lint

@@ -1,4 +1,4 @@
-"""croissant.json by the reference reader: `pip install mlcroissant`, which brings rdflib, scipy and their like."""
+"""croissant.json by the reference reader: mlcroissant, which `make train` installs."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_a_number_in_it_that_is_wrong_is_found(release, tmp_path):
 # Of rdflib and pandas, which it calls in ways that these will give up.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_the_reference_reader_takes_it_without_a_complaint_and_reads_its_rows(release):
-    reader = pytest.importorskip("mlcroissant", reason="pip install mlcroissant")
+    reader = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed: make train")
     opened = reader.Dataset(release / "croissant.json")
     assert opened.metadata.ctx.issues.errors == set()
     # It cannot step into a list within a struct, as calls of tools in messages are.
