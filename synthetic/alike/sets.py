@@ -32,8 +32,8 @@ MOST_COMPARED = 1000
 
 _ONE, _EMPTY = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 
-_LARGE = 1 << 20
-"""Shingles of a text that are no longer put in their places, which takes 40 bytes for each, but sorted."""
+_LARGE = 4 * 1024 * 1024
+"""Bytes of a text whose shingles are no longer put in their places, which takes 40 bytes for each, but sorted."""
 
 _SURE = 0.25
 """Pairs whose estimated similarity lies so far below what is asked (six standard errors) are not looked at exactly."""
@@ -83,43 +83,44 @@ def _distinct(hashes: Any, made: Any, table: Any, out: Any) -> Any:
 
 
 @compiled
-def _distinct_of_many(hashes: Any, out: Any) -> Any:
-    """The same by sorting them."""
-    hashes.sort()
-    kept = 0
-    for at in range(len(hashes)):
-        if at == 0 or hashes[at] != hashes[at - 1]:
-            out[kept] = hashes[at]
-            kept += 1
-    return kept
-
-
-@compiled
 def _filled(offsets: Any, data: Any, valid: Any, sizes: Any, out: Any) -> Any:
-    """Write the sets of all rows to `out`, one after the other, and to `sizes` how large each is; give their sum."""
+    """Write the sets of all rows to `out`, one after the other, and to `sizes` how large each is."""
     most = longest(offsets) + 1
-    hashes, table = np.empty(most, np.uint64), np.empty(5 * min(most, _LARGE) + 3, np.uint64)
+    hashes, table = np.empty(most, np.uint64), np.empty(5 * most + 3, np.uint64)
     total, emptied = 0, 0  # what is emptied stays so
     for row in range(len(valid)):
         if valid[row]:
             made = shingles(data, offsets[row], offsets[row + 1], hashes)[0]
-            if made > _LARGE:
-                sizes[row] = _distinct_of_many(hashes[:made], out[total:])
-                total += sizes[row]
-                continue
             room = 5 * made + 3  # twice to four times as many places as hashes, and what is shifted out of them
             table[emptied:room] = _EMPTY
             emptied = max(emptied, room)
             sizes[row] = _distinct(hashes, made, table, out[total:])
             total += sizes[row]
-    return total
+
+
+def _fill(offsets: Any, data: Any, valid: Any, out: Any) -> Any:
+    """The same, by sorting where there is a large text; give the sizes."""
+    sizes = np.zeros(len(valid), np.int64)
+    if np.diff(offsets).max(initial=0) <= _LARGE:
+        _filled(offsets, data, valid, sizes, out)
+        return sizes
+    total = 0
+    for row in np.flatnonzero(valid):
+        hashes = np.empty(offsets[row + 1] - offsets[row] + 1, np.uint64)
+        made, _ = shingles(data, offsets[row], offsets[row + 1], hashes)
+        own = np.unique(hashes[:made])
+        out[total : total + len(own)] = own
+        sizes[row] = len(own)
+        total += len(own)
+    return sizes
 
 
 def _sets(offsets: Any, data: Any, valid: Any) -> tuple[Any, Any]:
     """How many distinct shingles each row has, and these, sorted row by row."""
     # Untouched pages cost nothing: there are at most as many shingles as bytes, and room for one more.
-    out, sizes = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64), np.zeros(len(valid), np.int64)
-    return sizes, out[: _filled(offsets, data, valid, sizes, out)]
+    out = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64)
+    sizes = _fill(offsets, data, valid, out)
+    return sizes, out[: sizes.sum()]
 
 
 def sets(texts: pl.Series, *, threads: int = 1) -> Sets:
@@ -284,8 +285,8 @@ def stars(
             own.texts, own.sets = getattr(own, "texts", None) or Room(), getattr(own, "sets", None) or Room()
             offsets, data, valid = next(laid(rows["text"], own.texts))
             room = 8 * (int(offsets[-1]) + 1)
-            hashes, sizes, of = own.sets.of(room)[:room].view(np.uint64), np.zeros(len(valid), np.int64), first
-            _filled(offsets, data, valid & (first == rows["first"].to_numpy()), sizes, hashes)
+            hashes, of = own.sets.of(room)[:room].view(np.uint64), first
+            sizes = _fill(offsets, data, valid & (first == rows["first"].to_numpy()), hashes)
             found = Sets(np.concatenate([[0], np.cumsum(sizes)]), hashes)
         star = keepers(found, held[lo:hi], signatures[lo:hi], alike=alike, contained=contained, most=most, of=of)
         star.keeper[star.keeper >= 0] += lo
