@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from synthetic.alike import words
-from synthetic.alike.eight import compiled
+from synthetic.alike.eight import compiled, inner
 from synthetic.alike.slices import sliced
 from synthetic.alike.words import P1, P2, longest, mix, shingles
 
@@ -34,7 +34,7 @@ _LOW, _S2, _S30, _S32, _S34 = np.uint64(0xFFFFFFFF), np.uint64(2), np.uint64(30)
 _LAST = np.uint64(3)
 
 
-@compiled
+@inner
 def _sketch(hashes: Any, made: Any, slots: Any) -> Any:
     """Fill the slots from a text's shingles."""
     slots[:] = _EMPTY

@@ -23,10 +23,12 @@ from synthetic.alike.eight import (
     compiled,
     folded,
     head,
+    inner,
     leading_zeros,
     load,
     load_within,
     ones,
+    spliced,
     trailing_zeros,
 )
 from synthetic.alike.laid import laid
@@ -69,7 +71,7 @@ _FIRST = np.array([first for first, _ in _RANGES], np.uint32)
 _KIND = np.array([kind for _, kind in _RANGES], np.uint8)
 
 
-@compiled
+@inner
 def mix(h: Any) -> Any:
     """Every bit of a 64-bit value into every other (the end of XXH3)."""
     h ^= h >> _S37
@@ -77,7 +79,7 @@ def mix(h: Any) -> Any:
     return h ^ (h >> _S32)
 
 
-@compiled
+@spliced
 def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
     """Write the hashes of the shingles of `data[start:end]` to `out`, in order; give how many, and how many tokens.
 
@@ -98,7 +100,7 @@ def shingles(data: Any, start: Any, end: Any, out: Any) -> Any:
     return made, tokens
 
 
-@compiled
+@inner
 def _tokens(data: Any, start: Any, end: Any, out: Any) -> Any:
     """Write the hashes of the tokens of `data[start:end]` to `out`, in order; give how many.
 
@@ -155,7 +157,7 @@ def _tokens(data: Any, start: Any, end: Any, out: Any) -> Any:
         word, held, filled = _OFFSET, np.uint64(0), np.uint64(0)
 
 
-@compiled
+@inner
 def _blocked(data: Any, at: Any, words: Any, begins: Any, out: Any, tokens: Any) -> Any:
     """Write the hashes of a block's tokens; give how many tokens there are then.
 
@@ -187,14 +189,14 @@ def _blocked(data: Any, at: Any, words: Any, begins: Any, out: Any, tokens: Any)
     return tokens
 
 
-@compiled
+@inner
 def _with(word: Any, held: Any) -> Any:
     """A word's hash with eight more bytes."""
     word = (word ^ held) * P2
     return word ^ (word >> _S32)
 
 
-@compiled
+@inner
 def _taken(word: Any, held: Any, filled: Any, data: Any, at: Any, length: Any) -> Any:
     """A word's hash, and the bytes of it that wait, with `length` more bytes."""
     for more in range(length):
@@ -206,7 +208,7 @@ def _taken(word: Any, held: Any, filled: Any, data: Any, at: Any, length: Any) -
     return word, held, filled
 
 
-@compiled
+@inner
 def _character(data: Any, at: Any, stop: Any) -> Any:
     """Bytes and kind of a character that is no ASCII letter, digit or underscore; at the end, those of a space."""
     if at >= stop:
@@ -217,7 +219,7 @@ def _character(data: Any, at: Any, stop: Any) -> Any:
     return _beyond(data, at, stop)
 
 
-@compiled
+@inner
 def _beyond(data: Any, at: Any, stop: Any) -> Any:
     """Bytes and kind of a character that is not ASCII."""
     byte = data[at]
