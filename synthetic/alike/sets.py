@@ -20,7 +20,7 @@ from synthetic.alike.eight import compiled
 from synthetic.alike.laid import Room, laid
 from synthetic.alike.sketch import SLOTS
 from synthetic.alike.slices import sliced
-from synthetic.alike.words import longest, shingles
+from synthetic.alike.words import room, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -83,17 +83,15 @@ def _distinct(hashes: Any, made: Any, table: Any, out: Any) -> Any:
 
 
 @compiled
-def _filled(offsets: Any, data: Any, valid: Any, sizes: Any, out: Any) -> Any:
+def _filled(offsets: Any, data: Any, valid: Any, hashes: Any, table: Any, sizes: Any, out: Any) -> Any:
     """Write the sets of all rows to `out`, one after the other, and to `sizes` how large each is."""
-    most = longest(offsets) + 1
-    hashes, table = np.empty(most, np.uint64), np.empty(5 * most + 3, np.uint64)
     total, emptied = 0, 0  # what is emptied stays so
     for row in range(len(valid)):
         if valid[row]:
             made = shingles(data, offsets[row], offsets[row + 1], hashes)[0]
-            room = 5 * made + 3  # twice to four times as many places as hashes, and what is shifted out of them
-            table[emptied:room] = _EMPTY
-            emptied = max(emptied, room)
+            places = 5 * made + 3  # twice to four times as many places as hashes, and what is shifted out of them
+            table[emptied:places] = _EMPTY
+            emptied = max(emptied, places)
             sizes[row] = _distinct(hashes, made, table, out[total:])
             total += sizes[row]
 
@@ -102,7 +100,8 @@ def _fill(offsets: Any, data: Any, valid: Any, out: Any) -> Any:
     """The same, by sorting where there is a large text; give the sizes."""
     sizes = np.zeros(len(valid), np.int64)
     if np.diff(offsets).max(initial=0) <= _LARGE:
-        _filled(offsets, data, valid, sizes, out)
+        hashes = room(offsets)
+        _filled(offsets, data, valid, hashes, np.empty(5 * len(hashes) + 3, np.uint64), sizes, out)
         return sizes
     total = 0
     for row in np.flatnonzero(valid):
@@ -284,8 +283,8 @@ def stars(
         else:
             own.texts, own.sets = getattr(own, "texts", None) or Room(), getattr(own, "sets", None) or Room()
             offsets, data, valid = next(laid(rows["text"], own.texts))
-            room = 8 * (int(offsets[-1]) + 1)
-            hashes, of = own.sets.of(room)[:room].view(np.uint64), first
+            size = 8 * (int(offsets[-1]) + 1)
+            hashes, of = own.sets.of(size)[:size].view(np.uint64), first
             sizes = _fill(offsets, data, valid & (first == rows["first"].to_numpy()), hashes)
             found = Sets(np.concatenate([[0], np.cumsum(sizes)]), hashes)
         star = keepers(found, held[lo:hi], signatures[lo:hi], alike=alike, contained=contained, most=most, of=of)

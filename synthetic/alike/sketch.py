@@ -20,7 +20,7 @@ import pyarrow as pa
 from synthetic.alike import words
 from synthetic.alike.eight import compiled, inner
 from synthetic.alike.slices import sliced
-from synthetic.alike.words import P1, P2, longest, mix, shingles
+from synthetic.alike.words import P1, P2, mix, room, shingles
 
 assert words.VERSION == 2  # noqa: S101 - numba keeps kernels by the text of their own file: this line is part of it
 
@@ -58,9 +58,7 @@ def _sketch(hashes: Any, made: Any, slots: Any) -> Any:
 
 
 @compiled
-def _signatures(offsets: Any, data: Any, valid: Any, out: Any, tokens: Any) -> Any:
-    scratch = np.empty(longest(offsets) + 1, np.uint64)
-    slots = np.empty(SLOTS, np.uint32)
+def _signatures(offsets: Any, data: Any, valid: Any, scratch: Any, slots: Any, out: Any, tokens: Any) -> Any:
     for row in range(len(valid)):
         tokens[row] = 0
         if valid[row]:
@@ -73,7 +71,7 @@ def _signatures(offsets: Any, data: Any, valid: Any, out: Any, tokens: Any) -> A
 
 def _signed(offsets: Any, data: Any, valid: Any) -> tuple[pl.Series, pl.Series]:
     out, tokens = np.zeros((len(valid), SLOTS), np.uint16), np.zeros(len(valid), np.uint32)
-    _signatures(offsets, data, valid, out, tokens)
+    _signatures(offsets, data, valid, room(offsets), np.empty(SLOTS, np.uint32), out, tokens)
     signed = pl.Series(values=_binary(out, tokens > 0), dtype=pl.Binary)
     return signed, pl.Series(values=pa.array(tokens, mask=~valid), dtype=pl.UInt32)
 

@@ -238,6 +238,11 @@ def _beyond(data: Any, at: Any, stop: Any) -> Any:
     return length, np.int64(_KIND[low])
 
 
+def room(offsets: Any) -> Any:
+    """Room for the shingles of the longest text, for a kernel: what makes it there takes longer to compile."""
+    return np.empty(int(np.diff(offsets).max(initial=0)) + 1, np.uint64)
+
+
 @compiled
 def longest(offsets: Any) -> Any:
     """The bytes of the longest text."""
