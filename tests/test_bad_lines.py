@@ -2,6 +2,7 @@
 
 import json
 import random
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_no_value_in_any_place_stops_a_capture_or_spoils_another_line(tmp_path_f
     for _ in range(50):
         line = json.loads(seed.choice(LINES))
         for place in seed.sample(list(places(line)), seed.randint(1, 2)):
-            _change(line, place, seed, data.draw(ANYTHING))
+            _change(line, place, seed, deepcopy(data.draw(ANYTHING)))  # a later change may put something into it
         changed.append(json.dumps(line))
     write(folder / "run" / "traces.jsonl", [*episodes(1), *changed, *episodes(1, first=1)])
     done = synthetic.capture(folder / "run", into=folder / "store")
