@@ -40,20 +40,19 @@ def near_duplicates(
     Candidates come from `bands` bands of `band_slots` slots of the signatures (`alike.sketch`), so that of pairs at a
     similarity of 0.8 1.4 % are missed, at 0.85 0.1 %. The columns `within` are read first, since a row that is alone
     in them is not looked at; then rows `part_rows` at a time, and texts twice where they are larger than `kept_bytes`.
-    Held are 256 bytes for each row, and the texts of candidates. Raises `polars.exceptions.ColumnNotFoundError`, and
-    `ValueError` for a frame that gives its rows in another order the second time.
+    Held are 256 bytes for each row, these columns, and the texts of candidates. Raises `ValueError` for a frame that
+    gives its rows in another order the second time, and `polars.exceptions.ColumnNotFoundError`.
     """
     lazy, threads = rows.lazy(), pl.thread_pool_size()
     read = lazy.select(pl.col(text).alias("text"), *(pl.col(name).alias(f"within {name}") for name in within))
-    equal, several = None, None
-    if within:
-        equal = banded.hashed(lazy.select(within).collect(engine="streaming"))
-        several = ~pl.Series(equal).is_unique()
+    keys = read.drop("text").collect(engine="streaming")
+    equal = keys.hash_rows() if within else None
+    several = equal.is_duplicated() if equal is not None else None
     signed, texts, size, done = [pl.Series(dtype=pl.Binary)], read.select("text").head(0).collect(), 0, 0
     for part in read.collect_batches(chunk_size=part_rows, maintain_order=True):
         own = part.select("text")
-        if equal is not None and several is not None:
-            if not np.array_equal(banded.hashed(part.drop("text")), equal[done : done + part.height]):
+        if several is not None:
+            if not part.drop("text").equals(keys.slice(done, part.height)):
                 raise ValueError("rows come in another order when they are read again: collect() the frame first")
             own = own.filter(several.slice(done, part.height))
         done += part.height
@@ -63,7 +62,7 @@ def near_duplicates(
     held, there = matrix(pl.concat(signed))
     compared = pl.int_range(done, dtype=pl.UInt32, eager=True)
     compared = compared if several is None else compared.filter(several)
-    bits = np.zeros(len(there), np.uint64) if equal is None else equal[compared.to_numpy()]
+    bits = np.zeros(len(there), np.uint64) if equal is None or several is None else equal.filter(several).to_numpy()
     first = banded.groups(held, there, bits, bands=bands, rows=band_slots)
     grouped = pl.DataFrame({"row": compared, "group": first}).with_row_index("place")
     grouped = grouped.filter(pl.len().over("group") > 1).sort("group", "place")
