@@ -268,8 +268,8 @@ def test_keepers_found_piece_by_piece_are_those_of_the_whole(seed, piece_rows, t
     chance = random.Random(seed)
     bases = [" ".join(chance.choices(LONG, k=60)) for _ in range(4)]
     said = [" ".join(edited(chance.choice(bases).split(), chance.choice([0, 0.02, 0.5]), n)) for n in range(30)]
-    texts = pl.Series([*said, None, ""])
-    groups = np.sort(np.array([chance.randrange(6) for _ in texts]))
+    texts = pl.Series([*said, *[bases[0]] * 5, None, ""])
+    groups = np.sort(np.array([chance.randrange(4) for _ in texts]))  # so that two of the five meet
     at = pl.Series(chance.sample(range(len(texts)), len(texts)))
     held = matrix(signatures(texts.gather(at))[0])[0]
     whole = keepers(sets(texts.gather(at)), groups, held, alike=0.8, contained=0.95)
