@@ -72,5 +72,6 @@ clean:
 	@touch $@
 
 .venv/train.stamp: .venv/dev.stamp
+	@$(PIP) setuptools # jsonpath-rw, which mlcroissant needs, comes as its source
 	@$(PIP) --no-build-isolation -e '.[dev,train]'
 	@touch $@
