@@ -37,7 +37,7 @@ from synthetic.stage import Progress
 from synthetic.store import SCHEMAS, Footer, Log, Range, Store, ranges
 from synthetic.turns import Turns
 
-TAKEN_BYTES = 4 * 1024 * 1024
+TAKEN_BYTES = 8 * 1024 * 1024
 """Lines are taken apart together, and their rows given to the writer, when they pass this."""
 
 WORTH_BYTES = 64 * 1024 * 1024

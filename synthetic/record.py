@@ -210,8 +210,21 @@ def _canonical(value: Json) -> bytes:
     try:
         return _encoder.encode(value)
     except (OverflowError, ValueError, TypeError):  # integers beyond 64 bits
-        text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(
+            value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_unwritten
+        )
         return text.encode()
+
+
+def written(value: Json) -> msgspec.Raw:
+    """The value as canonical JSON holds it, for one that stands in many."""
+    return msgspec.Raw(_canonical(value))
+
+
+def _unwritten(value: Json) -> Json:
+    if isinstance(value, msgspec.Raw):
+        return json.loads(bytes(value))
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def digest(data: bytes | str) -> str:

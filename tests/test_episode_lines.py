@@ -117,6 +117,19 @@ def test_what_lines_repeat_is_read_anew_where_it_changes(tmp_path):
     assert [rebuilt([row]) for row in rows.to_dicts()] == [without_tokens(line) for line in lines]
 
 
+def test_agents_are_told_apart_and_what_they_hold_is_kept_in_order_and_size(tmp_path):
+    agents = [
+        {"name": name, "config": {"z": size, "model": name, "a": 1.5}, "trainable": trained}
+        for name, size, trained in (("one", 10**30, True), ("two", 7, False), ("one", 10**30, True))
+    ]
+    lines = [episode(str(i), trace(str(i), agent=agent, calls=[])) for i, agent in enumerate(agents)]
+    rows = captured(tmp_path, *lines).sort("trace_id")
+    assert rows["agent"].to_list() == rows["model"].to_list() == ["one", "two", "one"]
+    assert rows["trainable"].to_list() == [True, False, True]
+    assert '"agent":{"config":{"a":1.5,"model":"one","z":1000000000000000000000000000000}' in rows["extra"][0]
+    assert [rebuilt([row])["traces"][0]["agent"] for row in rows.to_dicts()] == agents
+
+
 KEYS = st.sampled_from(["id", "task", "nodes", "message", "traces", "mask", "new", "ok", ""]) | st.text(max_size=2)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

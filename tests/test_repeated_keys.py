@@ -63,6 +63,7 @@ def test_a_number_with_another_spelling_is_no_reason():
         ('"content": "What', '"content": "x", "content": "What'),
         ('"rewards": {', '"rewards": {"correct": {"score": 0.0, "weight": 1.0}}, "rewards": {'),
         ('"traces": [', '"traces": [], "traces": ['),
+        ('"model": "reasoner-1b"', '"model": "other", "model": "reasoner-1b"'),
     ],
 )
 def test_a_line_with_a_key_twice_is_set_aside(tmp_path, was, twice):

@@ -44,7 +44,7 @@ class _Trace(TypedDict, total=False):
     id: Any
     verifiers: Any
     task: Raw
-    agent: Any
+    agent: Raw
     tools: Any
     nodes: list[_Node]
     calls: Any
@@ -95,10 +95,13 @@ _NEXT = re.compile(rb'\],"(?:' + "|".join(sorted(TOKENS)).encode() + rb')":\[')
 REPEATED = frozenset({"env", "run", "task"})
 """Members that are the same from line to line: whoever reads lines may remember what they hold."""
 
+OF_TRACES = REPEATED | {"agent"}
+"""Such members of traces."""
+
 SHALLOW = 2
 """So deep arrays and objects usually stand within each other in a member."""
 
-DEEPER = {"agent": 4, "tools": 7, "message": 4, "calls": 3, "info": 3, "timing": 3}
+DEEPER = {"tools": 7, "message": 4, "calls": 3, "info": 3, "timing": 3}
 """Members in which they stand deeper."""
 
 
@@ -133,7 +136,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def decoded(line: bytes) -> dict[str, Any]:
-    """The line without token arrays. `REPEATED` of episodes and traces is left as it stands (`Raw`).
+    """The line without token arrays. `REPEATED` of episodes and `OF_TRACES` are left as they stand (`Raw`).
 
     `traces`, or `nodes` where the line is a bare trace, are lists of objects. Raises `BadLine` for any other line, for
     a key that stands twice and for too much text, and as msgspec does where strict JSON fails.
@@ -173,18 +176,20 @@ def _shortened(line: bytes) -> tuple[bytes, int]:
     parts, start, count, find = [], 0, 0, line.find
     at = find(_FIRST)
     while at >= 0:
-        begin = at + len(_FIRST)
+        first = begin = at + len(_FIRST)
         if not line.startswith(b"]", begin):
             count += 1
             while True:
                 end = find(b"]", begin)
-                if end < 0 or max(find(b'"', begin, end), find(b"N", begin, end), find(b"I", begin, end)) >= 0:
+                if end < 0 or find(b'"', begin, end) >= 0:
                     return line, 0
                 parts.append(line[start:begin])
                 start = end
                 if not (follows := _NEXT.match(line, end)):
                     break
                 begin = follows.end()
+            if find(b"N", first, end) >= 0 or find(b"I", first, end) >= 0:
+                return line, 0
         at = find(_FIRST, max(start, begin))
     return b"0".join((*parts, line[start:])), count
 
@@ -205,15 +210,15 @@ def level_by_level(line: bytes) -> dict[str, Any]:
 
 
 def _trace(members: Fields) -> dict[str, Any]:
-    found = _values({key: raw for key, raw in members.items() if key != "nodes"})
+    found = _values({key: raw for key, raw in members.items() if key != "nodes"}, OF_TRACES)
     if "nodes" in members:
         nodes = objects(members["nodes"])
         found["nodes"] = [{key: value(raw) for key, raw in node.items() if key not in TOKENS} for node in nodes]
     return found
 
 
-def _values(members: Fields) -> dict[str, Any]:
-    return {key: raw if key in REPEATED else value(raw) for key, raw in members.items()}
+def _values(members: Fields, left: frozenset[str] = REPEATED) -> dict[str, Any]:
+    return {key: raw if key in left else value(raw) for key, raw in members.items()}
 
 
 def _refuse_long(rest: Fields, traces: Sequence[Fields]) -> None:

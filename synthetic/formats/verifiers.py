@@ -14,15 +14,15 @@ that a row holds whole.
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any  # JSON values
+from typing import Any, NamedTuple  # Any: JSON values
 
 from synthetic.formats.attempt import score as number
 from synthetic.formats.episode import decoded
 from synthetic.formats.format import BadLine, Parsed, Place, Source
-from synthetic.formats.line import keys, moment, value
+from synthetic.formats.line import NULL, Raw, keys, moment, value
 from synthetic.formats.messages import take, take_message, take_tools
 from synthetic.formats.private import public_errors, public_name, public_sampling
-from synthetic.record import Json, canonical_json, problem_id, row_id
+from synthetic.record import Json, canonical_json, problem_id, row_id, written
 
 TRUNCATED = frozenset(
     "max_turns max_input_tokens max_output_tokens max_total_tokens compaction_failed context_length".split()
@@ -91,7 +91,6 @@ def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str,
     _take_stamps(left, row)
     take(left, row, trace_id="id", stop_condition="stop_condition")
     take(left, row, verifier_version=("verifiers", "version"))
-    take(left, row, agent=("agent", "name"))
     if not row.get("trace_id"):
         raise BadLine("a trace has no id")
     task = _take_task(left, row) or task
@@ -107,15 +106,13 @@ def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str,
     row["reward"], row["rewards"] = _take_rewards(left)
     row["verifier"] = f"verifiers/{row['env_id']}" if row.get("env_id") else "verifiers"
     row["generated_at"] = moment((left.get("timing") or {}).get("start"))
-    speaker = left.get("agent") or {}
-    agent = speaker.get("config") or {}
-    model = next((call["model"] for call in calls if call.get("model")), None) or agent.get("model")
+    agent = _take_agent(left, row)
+    model = next((call["model"] for call in calls if call.get("model")), None) or agent.model
     row["model"] = public_name(model) if isinstance(model, str) else row.get("model")
     sampling = next((call["sampling"] for call in reversed(calls) if call.get("sampling")), None)
-    row["sampling"] = public_sampling(sampling or agent.get("sampling") or {}) or None
+    row["sampling"] = (public_sampling(sampling) if sampling else agent.sampling) or None
 
     messages = [_take_message(node) for node in nodes]
-    trainable = speaker.get("trainable") if isinstance(speaker.get("trainable"), bool) else None
     rejected = _rejected(nodes)
     limits = TRUNCATED
     if "calls" not in left:  # 0.2: finish_reason and usage stand on the nodes
@@ -132,7 +129,7 @@ def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str,
                 "messages": [messages[node] for node in path],
                 "num_prompt_messages": sampled[0] if sampled else len(path),
                 "num_turns": len(sampled),
-                "trainable": False if path and path[-1] in rejected else trainable,
+                "trainable": False if path and path[-1] in rejected else agent.trainable,
             }
             | _ending(calls, path, row.get("stop_condition") in limits)
         )
@@ -250,6 +247,40 @@ def _run(env: bytes, run: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     return table, row
 
 
+class _Agent(NamedTuple):
+    """Who made a trace, and by which settings where its calls do not say."""
+
+    left: Raw = NULL
+    columns: Mapping[str, Any] = {}
+    model: Json = None
+    sampling: Mapping[str, Any] = {}
+    trainable: bool | None = None
+
+
+def _take_agent(left: dict[str, Any], row: dict[str, Any]) -> _Agent:
+    """The trace's agent; its name goes to its column."""
+    if "agent" not in left:
+        return _Agent()
+    raw = bytes(left["agent"])
+    agent = (_agent if len(raw) <= REPEATED_BYTES else _agent.__wrapped__)(raw)
+    left["agent"] = agent.left
+    row.update(agent.columns)
+    return agent
+
+
+@lru_cache(maxsize=64)  # a run has few
+def _agent(raw: bytes) -> _Agent:
+    """What an agent's JSON says; not to be changed."""
+    table: dict[str, Any] = {"agent": value(raw)}
+    columns: dict[str, Any] = {}
+    take(table, columns, agent=("agent", "name"))
+    speaker = table["agent"] or {}
+    config = speaker.get("config") or {}
+    trainable = given if isinstance(given := speaker.get("trainable"), bool) else None
+    sampling = public_sampling(config.get("sampling") or {})
+    return _Agent(written(table["agent"]), columns, config.get("model"), sampling, trainable)
+
+
 def _take_stamps(left: dict[str, Any], row: dict[str, Any]) -> None:
     """What prime-rl stamps on a trace: in July 2026 all that episodes say now, first beside `info` and then in it.
 
@@ -302,7 +333,8 @@ def _task(raw: bytes) -> tuple[Json, Json, dict[str, Any]]:
         "ground_truth": answer if isinstance(answer, str) or answer is None else canonical_json(answer),
         "metadata": {key: text for key, text in named.items() if text} or None,
     }
-    return task, task | {"data": {key: data[key] for key in data if key in RUNNING}}, columns
+    left = task | {"data": {key: data[key] for key in data if key in RUNNING}}
+    return task, written(left), columns
 
 
 def _identify(row: dict[str, Any], task: dict[str, Any] | None, episode: str) -> None:
