@@ -1,15 +1,16 @@
-"""The rows of one config into Parquet files: cut by the leading bits of problem_id, each sorted.
+"""The rows of configs into Parquet files: cut by the leading bits of problem_id, each sorted.
 
-Memory is bounded: rows go shard by shard into piles on disk (`piles`), then each bucket is written, its piles read and
-sorted by (problem_id, trace_id, branch) one after the other. So a takedown or an append rewrites few bytes, and the
-files in order are sorted as a whole.
+Memory is bounded: rows go shard by shard into piles on disk (`piles`), once for all configs. Then each bucket is
+written: its piles are read one after the other, and the rows of its config sorted by (problem_id, trace_id, branch) and
+put into the shape of its view. So a takedown or an append rewrites few bytes, and the files in order are sorted as a
+whole.
 """
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from synthetic import manifest, shard
 from synthetic.judged import Judged
 from synthetic.manifest import Config, Data, Kept
-from synthetic.piles import LEADING, Piles, leading
+from synthetic.piles import LEADING, Piles, held, leading
 from synthetic.recipe import Recipe
 from synthetic.record import measured, record, schema
 from synthetic.run import Bench
@@ -28,16 +29,26 @@ from synthetic.splits import SPLITS, TRAIN
 from synthetic.stage import Progress, View
 
 BUCKET_BYTES = 256 * 1024 * 1024
-"""Files are cut into the smallest power of two of buckets that are no larger than this (`shard.frame_bytes`)."""
+"""Files are cut into the smallest power of two of buckets that are no larger than this (`columns.sizes`), with rows
+as they are before a view shapes them."""
 
 PILES = 8
 """Piles for each bucket, about: one of them is sorted at once."""
 
+ROW_BYTES = 1024
+"""What a row takes in memory beside its texts, about."""
+
 MOST_PILES = 1024
 """Into so many piles are rows gathered at most."""
 
+MADE_BYTES = 64 * 1024 * 1024
+"""So many bytes of piles, about, are read at once to make rows of several."""
+
 SLICE_ROWS = 25_000
-"""So many rows of a shard are put into the shape of a view at once."""
+"""So many rows of a shard are laid down at once."""
+
+SAID = ("drops", "flags")
+"""Columns of what rules said of a row."""
 
 THREADS = 2
 """Shards that are read, piles that are made and buckets that are written at the same time."""
@@ -63,15 +74,14 @@ def write_configs(
     shutil.rmtree(spill, ignore_errors=True)  # an interrupted run may have left it
     pool = ThreadPoolExecutor(THREADS)
     try:
-        gathered = _gathered(bench, views, judged, spill, pool, _piles(bench, cut.bytes), progress)
+        rows = _gathered(bench, views, judged, spill, pool, _piles(bench, cut.bytes), progress)
         # Before anything is written, for memory; then the largest config first: no thread is left alone with it.
-        for view in views:
-            if view.gathers is not None:
-                gathered[view.config] = _made(bench, view, gathered[view.config], pool, progress)
+        made = _made(bench, [view for view in views if not view.by_row], rows, spill, pool, progress)
         writing = {
-            view.config: _Writing(bench, view, gathered[view.config], partial, cut, progress).begun(pool)
-            for view in sorted(views, key=lambda view: -sum(gathered[view.config].sizes.values()))
+            view.config: _Writing(bench, view, made.get(view.config, rows), partial, cut, progress) for view in views
         }
+        for each in sorted(writing.values(), key=lambda each: -each.bytes):
+            each.begin(pool)
         for view in views:
             yield view.config, writing[view.config].config(judged[view.config])
     finally:
@@ -83,28 +93,24 @@ class _Writing:
     """The files of one config, while threads sort and write its buckets."""
 
     def __init__(self, bench: Bench, view: View, rows: Piles, partial: Path, cut: Cut, progress: Progress) -> None:
-        self.split, self.view, self.rows, self.partial, self.progress = (
-            bench.recipe.split,
-            view,
-            rows,
-            partial,
-            progress,
-        )
+        self.recipe, self.view, self.rows, self.partial, self.progress = bench.recipe, view, rows, partial, progress
         self.schema, self.folder = schema(view.schema), partial / "data" / view.config
-        self.buckets = max(cut.least.get(view.config, 1), count(rows.sizes, cut.bytes))
+        sizes = rows.sizes(view.config)
+        self.bytes = sum(sizes.values())
+        self.buckets = max(cut.least.get(view.config, 1), count(sizes, cut.bytes))
+        self.filled = sorted({bits * self.buckets // 2**LEADING for bits in sizes})
+        """Buckets that hold rows."""
         self._files: list[Future[list[Data]]] = []
 
-    def begun(self, pool: Executor) -> "_Writing":
+    def begin(self, pool: Executor) -> None:
         """Hand every bucket to the threads."""
         shutil.rmtree(self.folder, ignore_errors=True)  # an interrupted run may have left it
         self.folder.mkdir(parents=True)
-        filled = sorted({bits * self.buckets // 2**LEADING for bits in self.rows.sizes})
-        self._files = [pool.submit(self._bucket, bucket) for bucket in filled]
-        return self
+        self._files = [pool.submit(self._bucket, bucket) for bucket in self.filled]
 
     def _bucket(self, bucket: int) -> list[Data]:
         written = []
-        for name in SPLITS if self.split.validation else (TRAIN,):
+        for name in SPLITS if self.recipe.split.validation else (TRAIN,):
             path = self.folder / f"{name}-h{bucket:03d}-of-{self.buckets:03d}.parquet"
             parts = self._parts(bucket, name)
             if (first := next(parts, None)) is not None:
@@ -116,24 +122,25 @@ class _Writing:
 
     def _parts(self, bucket: int, split: str) -> Iterator[pa.Table]:
         """The rows of a split in a bucket, sorted: pile by pile, since piles follow each other as problem ids do."""
-        buckets, piles = self.buckets, self.rows.count
-        by = ["sort branch" if name == "branch" else name for name in self.view.order]
+        buckets, piles, view = self.buckets, self.rows.count, self.view
+        columns = columns_of(view) if view.by_row else self.schema.names
+        own = [held(view.config)] if view.by_row else []
         # As many piles as overlap the bucket: some whole ones, or a part of one.
         for pile in range(bucket * piles // buckets, ((bucket + 1) * piles - 1) // buckets + 1):
-            if (frame := self.rows.read(pile)) is None:
+            if (frame := self.rows.read(range(pile, pile + 1), [*columns, *own])) is None:
                 continue
             # Narrow columns alone are sorted: polars takes a kilobyte for each row of a wide frame.
             place, bits = pl.int_range(pl.len()).alias("place"), leading().alias("bits")
-            narrow = frame.select(place, *by, bits, "problem_cluster")
-            narrow = narrow.filter(pl.col("bits") * buckets // 2**LEADING == bucket).sort(by)
-            if self.split.validation:
-                narrow = narrow.filter(self.split.of(narrow["problem_cluster"]) == split)
-            yield from shard.arrow_parts(frame.select(self.schema.names), narrow["place"])
+            narrow = frame.select(place, *view.order, bits, "problem_cluster", *own)
+            narrow = narrow.filter(*own, pl.col("bits") * buckets // 2**LEADING == bucket).sort(view.order)
+            if self.recipe.split.validation:
+                narrow = narrow.filter(self.recipe.split.of(narrow["problem_cluster"]) == split)
+            for part in shard.frame_parts(frame.select(columns), narrow["place"]):
+                yield (shaped(view, self.recipe, part.lazy()).collect() if view.by_row else part).to_arrow()
 
     def config(self, judged: Judged) -> Config:
         """The config, when its files are whole. Raises `CannotWrite`, `OSError`."""
         files = sorted((data for each in self._files for data in each.result()), key=lambda d: SPLITS.index(d.split))
-        shutil.rmtree(self.rows.folder)
         funnel = [Kept(step.use.text, step.seen, step.dropped, step.flagged) for step in judged.steps]
         columns = [{"name": c.name, "type": c.type, "null": c.null, "doc": c.doc} for c in self.schema.columns]
         height = sum(data.rows for data in files)
@@ -161,7 +168,7 @@ def count(sizes: Mapping[int, int], most_bytes: int) -> int:
 
 def _piles(bench: Bench, bucket_bytes: int) -> int:
     """Into how many piles rows are gathered: some for each bucket, the number of which is not known yet."""
-    size = 0
+    size = ROW_BYTES * sum(bench.snapshot.rows)
     for each in bench.snapshot.traces:
         data = pq.read_metadata(each.path)
         size += sum(int(data.row_group(group).total_byte_size) for group in range(data.num_row_groups))
@@ -176,28 +183,23 @@ def _gathered(
     pool: Executor,
     piles: int,
     progress: Progress,
-) -> dict[str, Piles]:
-    """The rows of each config in the shape of its view, in piles."""
-    found = {view.config: Piles(spill / view.config, piles) for view in views}
-    read = {view.config: reads(view) for view in views}
-    wanted = list(dict.fromkeys(name for names in read.values() for name in names))
+) -> Piles:
+    """The rows that stand in any of the configs in piles, each with which ones it stands in."""
+    found = Piles(spill / "rows", piles, {view.config: schema(view.schema).names for view in views if view.by_row})
+    wanted = list(dict.fromkeys(name for view in views for name in reads(view)))
     one_at_a_time = Lock()
 
     def gather_shard(place: int) -> None:
         rows = bench.snapshot.rows[place]
         with one_at_a_time:  # it may measure first
             lazy = bench.frame(place, wanted)
-        frame = lazy.collect()
-        said = {column: _said(judged, place, rows, column) for column in ("drops", "flags")}
-        # In slices, since a view's rows take more memory than its texts where these are short.
-        for view, start in product(views, range(0, rows, SLICE_ROWS)):
-            own = frame.select(read[view.config])
-            own = own.hstack([said[name] for name in said if name in schema(view.schema).names])
-            kept = own.slice(start, SLICE_ROWS).filter(judged[view.config].standing[place].slice(start, SLICE_ROWS))
-            # Position by position: the view may not reorder or drop rows.
-            shaped = view.shape(kept.lazy(), thinking=bench.recipe.thinking, environments=bench.recipe.environments)
-            made = shaped.collect()
-            found[view.config].add(made.with_columns(kept["branch"].alias("sort branch")) if view.by_row else made)
+        said = [_said(judged, place, rows, column) for column in SAID]
+        frame = lazy.collect().with_columns(
+            *said, *(judged[view.config].standing[place].alias(held(view.config)) for view in views)
+        )
+        stand = pl.any_horizontal(held(view.config) for view in views)
+        for start in range(0, rows, SLICE_ROWS):
+            found.add(frame.slice(start, SLICE_ROWS).filter(stand))
 
     _each(pool, gather_shard, range(len(bench.snapshot.rows)), "gathering rows", progress)
     return found
@@ -216,24 +218,40 @@ def reads(view: View) -> list[str]:
     return [name for name in wanted if name in record().by_name or name in measured().by_name]
 
 
-def gather(view: View, recipe: Recipe, shaped: pl.LazyFrame) -> pl.LazyFrame:
+def columns_of(view: View) -> list[str]:
+    """`reads`, and what the view's rows say of drops and flags."""
+    return [*reads(view), *(name for name in SAID if name in schema(view.schema).names)]
+
+
+def shaped(view: View, recipe: Recipe, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows in the shape of a view, each at its place."""
+    return view.shape(rows, thinking=recipe.thinking, environments=recipe.environments)
+
+
+def gather(view: View, recipe: Recipe, rows: pl.LazyFrame) -> pl.LazyFrame:
     """The rows of a config, given all shaped rows of some problems: as they are, or what its view makes of them."""
     if view.gathers is None:
-        return shaped
+        return rows
     by = next((use for use in recipe.rules(view.config) if use.name == view.gathers_by), None)
-    return view.gathers(shaped, **({**by.stage.defaults, **by.settings} if by else {}))
+    return view.gathers(rows, **({**by.stage.defaults, **by.settings} if by else {}))
 
 
-def _made(bench: Bench, view: View, shaped: Piles, pool: Executor, progress: Progress) -> Piles:
-    """The rows that a view makes of shaped ones, pile by pile."""
-    found = Piles(shaped.folder.with_name(f"{view.config} made"), shaped.count)
+def _made(
+    bench: Bench, views: Sequence[View], rows: Piles, spill: Path, pool: Executor, progress: Progress
+) -> dict[str, Piles]:
+    """What views make of several rows, some piles at once."""
+    found = {v.config: Piles(spill / v.config, rows.count, {v.config: schema(v.schema).names}) for v in views}
+    several = max(1, rows.count * MADE_BYTES // (rows.bytes + 1))
 
-    def make(pile: int) -> None:
-        if (rows := shaped.read(pile)) is not None:
-            found.add(gather(view, bench.recipe, rows.lazy()).collect())
+    def make(start: int) -> None:
+        piles = range(start, min(start + several, rows.count))
+        for view in views:
+            if (frame := rows.read(piles, [*reads(view), held(view.config)])) is not None:
+                own = shaped(view, bench.recipe, frame.lazy().filter(held(view.config)).select(reads(view)))
+                found[view.config].add(gather(view, bench.recipe, own).collect())
 
-    _each(pool, make, range(shaped.count), f"making {view.config}", progress)
-    shutil.rmtree(shaped.folder)
+    if views:
+        _each(pool, make, range(0, rows.count, several), f"making {' and '.join(found)}", progress)
     return found
 
 

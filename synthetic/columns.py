@@ -125,11 +125,12 @@ def numbers(array: pa.Array) -> "npt.NDArray[np.uint8]":
 
 def sizes(rows: pa.RecordBatch) -> Counts:
     """The size of each row: UTF-8 bytes of text, else 8 for each value; null is 0; lists and structs are sums."""
-    total: Counts = np.sum([_sizes(column) for column in rows.columns], axis=0, dtype=np.int64)
+    total: Counts = np.sum([value_sizes(column) for column in rows.columns], axis=0, dtype=np.int64)
     return total
 
 
-def _sizes(array: pa.Array) -> Counts:
+def value_sizes(array: pa.Array) -> Counts:
+    """The size of each value, as `sizes` counts it."""
     size, held = len(array), valid(array)
     if not size or array.null_count == size:
         return np.zeros(size, np.int64)
@@ -138,10 +139,10 @@ def _sizes(array: pa.Array) -> Counts:
         found = np.diff(offsets(array))
     elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         places = offsets(array)
-        inside = _sizes(array.values.slice(places[0], places[-1] - places[0]))
+        inside = value_sizes(array.values.slice(places[0], places[-1] - places[0]))
         found = np.diff(np.concatenate([[0], np.cumsum(inside)])[places - places[0]])
     elif pa.types.is_struct(array.type):
-        found = np.sum([_sizes(member) for member in array.flatten()], axis=0, dtype=np.int64)
+        found = np.sum([value_sizes(member) for member in array.flatten()], axis=0, dtype=np.int64)
     else:
         found = np.full(size, 8, np.int64)
     return found if held is None else np.where(held, found, 0)

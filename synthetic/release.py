@@ -231,13 +231,13 @@ def _build(
         kept = [name for name in VIEWS if judged[name].kept]
         finished = {name: config for name in kept if (config := targets.finished(partial, name)) is not None}
         todo = [VIEWS[name] for name in kept if name not in finished]
+        index.write(partial / manifest.INDEX, bench, judged, progress)
         for name, config in write_configs(bench, todo, judged, partial, cut, progress) if todo else ():
             targets.note_finished(partial, name, config)
             finished[name] = config
         configs = {name: finished[name] for name in kept}
         progress("counting", 0, None)
         numbers = counted(open_configs(partial, configs), bench.recipe)
-        index.write(partial / manifest.INDEX, bench, judged, progress)
         progress("drawing the card", 0, None)
         made = _describe(facts, bench, configs, numbers, partial)
         return made, numbers, targets.put(partial, target, manifest.encode(made))

@@ -27,6 +27,9 @@ ROW_GROUP_BYTES = 100_000_000
 PART_ROWS, PART_BYTES = 2048, 16 * 1024 * 1024
 """Rows that are handed from polars to Arrow at once, and about how many bytes."""
 
+CHUNK_ROWS = 1024
+"""Rows of a row group that are written at once, in memory of their own."""
+
 META = b"synthetic"
 """Footer key of our own JSON."""
 
@@ -80,6 +83,7 @@ class Writer:
         self.rows, self.row_hash = 0, RowHash(schema.arrow, new_hash)
         """What was written, but for rows that wait for the rest of their row group."""
         self._waiting: list[pa.RecordBatch] = []
+        self._chunks: list[pa.Table] = []
         self._size = 0
         self._whole = False
         with self._named():
@@ -112,17 +116,33 @@ class Writer:
             if end == start and not self._size:
                 end = start + 1  # a huge row
             if end > start:
-                self._waiting.append(rows.slice(start, end - start))
+                self._wait(rows.slice(start, end - start))
                 self._size += int(ends[end - 1]) - before
                 start, before = end, int(ends[end - 1])
             if start < len(ends):
                 self.cut()
 
-    def cut(self) -> None:
-        """Write what waits as one row group, each column in one chunk: how it is chunked would show in its bytes."""
+    def _wait(self, rows: pa.RecordBatch) -> None:
+        """Hold rows for their row group, in chunks of one size: how rows came would show in the file's bytes."""
+        while held := len(rows):
+            room = CHUNK_ROWS - sum(map(len, self._waiting))
+            self._waiting.append(rows.slice(0, room))
+            rows = rows.slice(room)
+            if held >= room:
+                self._join()
+
+    def _join(self) -> None:
+        """Make one chunk of what waits. The batches that it came in can go."""
         if self._waiting:
-            table = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
-            self._waiting, self._size = [], 0
+            self._chunks.append(pa.Table.from_batches(self._waiting, self.schema).combine_chunks())
+            self._waiting = []
+
+    def cut(self) -> None:
+        """Write what waits as one row group."""
+        self._join()
+        if self._chunks:
+            table = pa.concat_tables(self._chunks)
+            self._chunks, self._size = [], 0
             self.row_hash.add(table)
             with self._named():
                 self._file.write_table(table, row_group_size=table.num_rows)
@@ -203,18 +223,22 @@ def frame_bytes(frame: pl.DataFrame) -> pl.Series:
     return pl.Series(np.concatenate(found) if found else [], dtype=pl.Int64)
 
 
-def arrow_parts(frame: pl.DataFrame, order: pl.Series | None = None) -> Iterator[pa.Table]:
-    """The frame's rows, or those at these positions, as Arrow tables of some rows each (`PART_ROWS`, `PART_BYTES`).
+def frame_parts(frame: pl.DataFrame, order: pl.Series | None = None) -> Iterator[pl.DataFrame]:
+    """The frame's rows, or those at these positions, as frames of some rows each (`PART_ROWS`, `PART_BYTES`).
 
-    Handing over 106 MB of messages at once took 350 MB. Parts are gathered, not sliced: of a sliced list column polars
-    hands over every value of the whole.
+    Parts are gathered, not sliced: of a sliced list column polars hands over every value of the whole.
     """
     whole = frame.rechunk()
     places = pl.int_range(whole.height, eager=True) if order is None else order
     several = whole.height * PART_BYTES // (int(whole.estimated_size()) + 1)
     several = min(max(several, 1), PART_ROWS)
     for start in range(0, len(places), several):
-        yield whole[places.slice(start, several)].to_arrow()
+        yield whole[places.slice(start, several)]
+
+
+def arrow_parts(frame: pl.DataFrame, order: pl.Series | None = None) -> Iterator[pa.Table]:
+    """The same as Arrow tables: handing over 106 MB of messages at once took 350 MB."""
+    return (part.to_arrow() for part in frame_parts(frame, order))
 
 
 _OF_TEXT = (
