@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
+from polars import selectors as cs
 
 from synthetic.record import Json
 from synthetic.stats.curves import lag, lengths, rewards
@@ -147,15 +148,16 @@ def _verification(traces: pl.LazyFrame) -> Table:
     """Attempts of each environment by who scored them: the rules that decided, what stayed open, what null means."""
     keys = (*KEYS, "verifier", "verifier_version")
     null, failed = pl.col("reward").is_null(), pl.col("verdict") == "error"
-    each = traces.filter(ATTEMPT).with_columns(ENVIRONMENT, REWARD).group_by(keys)
-    counted = each.agg(
+    # By rule first: a list of all rules of a group would be made of all its rows.
+    each = traces.filter(ATTEMPT).with_columns(ENVIRONMENT, REWARD).group_by(*keys, "verdict_rule")
+    by_rule = each.agg(
         pl.len().alias("attempts"),
         *(count for count in verdict_counts() if count.meta.output_name() in {"undecided", "error"}),
         null_failed=(null & failed).sum(),
         null_unscored=(null & ~failed).sum(),
-        rules=pl.col("verdict_rule").unique().sort(),
     )
-    return collected(counted, *keys).to_dicts()
+    counted = collected(by_rule, *keys, "verdict_rule").group_by(keys, maintain_order=True)
+    return counted.agg(cs.numeric().sum(), rules="verdict_rule").to_dicts()
 
 
 def _spread(rewards: pl.DataFrame) -> dict[str, float | None]:
@@ -244,9 +246,10 @@ def _runs(traces: pl.LazyFrame) -> Table:
         last_step=pl.col("step").max(),
         first_policy=pl.col("policy_start").min(),
         last_policy=pl.max_horizontal(pl.col("policy_start").max(), pl.col("policy_end").max()),
-        models=pl.col("model").drop_nulls().unique().sort(),
     )
-    return collected(runs, *keys).to_dicts()
+    models = collected(traces.select(*keys, "model").unique(), *keys, "model")
+    listed = models.group_by(keys, maintain_order=True).agg(models=pl.col("model").drop_nulls())
+    return collected(runs, *keys).join(listed, on=keys, nulls_equal=True, maintain_order="left").to_dicts()
 
 
 def _models(traces: pl.LazyFrame) -> Table:
