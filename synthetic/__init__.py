@@ -13,12 +13,17 @@
 Everything is imported when it is first used: `import synthetic` alone costs nothing.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Memory that polars has freed goes back to the system as soon as its allocator lets go of it, not a second later.
+# Where polars was imported before, this changes nothing.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "muzzy_decay_ms:0")
 
 if TYPE_CHECKING:
     from synthetic.alike.near import near_duplicates as near_duplicates

@@ -61,6 +61,7 @@ def test_token_arrays_are_left_out():
     [
         ('"ok":true', '"ok":false,"ok":true'),
         ('"token_ids":[5,6]', '"token_ids":[5],"token_ids":[5,6]'),
+        ('"mask":[true,false]', '"mask":[true],"mask":[true,false]'),
         ('"content":"q"', '"content":"x","content":"q"'),
         ('"reward', '"new":1,"reward'),
         ('"parent":0', '"parent":0,"other_arrays":[1,2]'),
