@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from synthetic import index
-from synthetic.buckets import gather, reads
+from synthetic.buckets import gather, reads, shaped
 from synthetic.check.checked import Checked
 from synthetic.check.published import Published
 from synthetic.counted import open_configs
@@ -222,8 +222,7 @@ def _shown(bench: Bench, path: Path, made: Manifest, name: str, data: Data) -> l
     has = rows.collect_schema()
     if more := [n for n in reads(view) if n in measured().by_name and n not in has]:
         rows = rows.join(bench.rows(["row_id", *more]), on="row_id", how="left", maintain_order="left")
-    shaped = view.shape(rows, thinking=read.thinking, environments=read.environments)
-    wanted = gather(view, read, shaped).collect()
+    wanted = gather(view, read, shaped(view, read, rows)).collect()
     wanted = wanted.filter(read.split.of(wanted["problem_cluster"]) == data.split)
     if not view.by_row:
         wanted = wanted.sort(view.order)
