@@ -11,6 +11,7 @@ import polars as pl
 
 from synthetic import parts, shard
 from synthetic.judged import Judged
+from synthetic.piles import LEADING, leading
 from synthetic.record import schema
 from synthetic.run import Bench
 from synthetic.stage import Progress
@@ -36,8 +37,6 @@ def frames(
 ) -> Iterator[pl.DataFrame]:
     """The columns of `schemas/index-1.toml`, sorted by problem_id, trace_id and branch as `traces` is."""
     of = 1 << (sum(bench.snapshot.rows) // rows_at_once).bit_length()
-    # The leading bits of problem_id, as buckets take them.
-    leading = pl.col("problem_id").str.head(4).str.to_integer(base=16, dtype=pl.Int64) * of // 65536
     names = schema(SCHEMA).names
     configs = sorted(name for name in judged if name != "traces" and VIEWS[name].texts)
 
@@ -48,7 +47,7 @@ def frames(
         return bench.frame(place, COLUMNS).collect().with_columns(standing).select(*COLUMNS, held)
 
     def stretch(rows: pl.DataFrame) -> pl.Series:
-        return rows.select(leading).to_series()
+        return rows.select(leading() * of // 2**LEADING).to_series()
 
     places = range(len(bench.snapshot.traces))
     for number, rows in enumerate(parts.cut(places, rows_of, stretch, of, bench.cache.folder)):

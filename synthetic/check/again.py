@@ -23,6 +23,7 @@ from synthetic.counted import open_configs
 from synthetic.errors import SyntheticError
 from synthetic.judged import Judged
 from synthetic.manifest import INDEX, Data, Manifest
+from synthetic.piles import LEADING, leading
 from synthetic.recipe import Recipe, Use
 from synthetic.record import content_hash, measured, schema
 from synthetic.run import Bench
@@ -212,11 +213,10 @@ def _shown(bench: Bench, path: Path, made: Manifest, name: str, data: Data) -> l
     """How one file of a config differs from the view of the rows of traces that nothing drops from it."""
     config, view, read = made.configs[name], VIEWS[name], bench.recipe
     bucket, of = data.path.removesuffix(".parquet").rpartition("-h")[2].split("-of-")
-    leading = pl.col("problem_id").str.head(4).str.to_integer(base=16, dtype=pl.Int64) * int(of) // 65536
     out = pl.col("drops").list.eval(pl.element().struct.field("config") == name).list.any()
     rows = (
         pl.scan_parquet(_overlapping(path, made, int(bucket), int(of)), glob=False)
-        .filter(leading == int(bucket), ~out)
+        .filter(leading() * int(of) // 2**LEADING == int(bucket), ~out)
         .sort("problem_id", "trace_id", "branch")
     )
     has = rows.collect_schema()

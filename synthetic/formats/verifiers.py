@@ -14,7 +14,7 @@ that a row holds whole.
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple  # Any: JSON values
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar  # Any: JSON values
 
 from synthetic.formats.attempt import score as number
 from synthetic.formats.episode import decoded
@@ -23,6 +23,11 @@ from synthetic.formats.line import NULL, Raw, keys, moment, value
 from synthetic.formats.messages import take, take_message, take_tools
 from synthetic.formats.private import public_errors, public_name, public_sampling
 from synthetic.record import Json, canonical_json, problem_id, row_id, written
+
+if TYPE_CHECKING:
+    from functools import _lru_cache_wrapper
+
+T = TypeVar("T")
 
 TRUNCATED = frozenset(
     "max_turns max_input_tokens max_output_tokens max_total_tokens compaction_failed context_length".split()
@@ -221,10 +226,15 @@ def _errors(errors: list[Any]) -> list[dict[str, Any]] | None:
 # ---- taking
 
 
+def _remembered(read: "_lru_cache_wrapper[T]", *raws: bytes) -> T:
+    """What JSON says; from memory, where it is short and another line said the same."""
+    return (read if sum(map(len, raws)) <= REPEATED_BYTES else read.__wrapped__)(*raws)
+
+
 def _take_run(table: dict[str, Any], row: dict[str, Any]) -> None:
     """Environment, run, step and policy, from an episode or a trace."""
     raws = [bytes(table.get(key, b"")) for key in ("env", "run")]
-    left, columns = (_run if sum(map(len, raws)) <= REPEATED_BYTES else _run.__wrapped__)(*raws)
+    left, columns = _remembered(_run, *raws)
     table.update(left)
     row.update(columns)
 
@@ -262,7 +272,7 @@ def _take_agent(left: dict[str, Any], row: dict[str, Any]) -> _Agent:
     if "agent" not in left:
         return _Agent()
     raw = bytes(left["agent"])
-    agent = (_agent if len(raw) <= REPEATED_BYTES else _agent.__wrapped__)(raw)
+    agent = _remembered(_agent, raw)
     left["agent"] = agent.left
     row.update(agent.columns)
     return agent
@@ -312,7 +322,7 @@ def _take_task(table: dict[str, Any], row: dict[str, Any], *, leave: bool = Fals
     if "task" not in table:
         return None
     raw = bytes(table["task"])
-    task, left, columns = (_task if len(raw) <= REPEATED_BYTES else _task.__wrapped__)(raw)
+    task, left, columns = _remembered(_task, raw)
     table["task"] = task if leave else left
     row.update(columns)
     return task if columns else None
