@@ -1,7 +1,7 @@
 """Rows as Arrow's columns, and how large rows are: straight from and to Arrow's buffers.
 
 `pa.array` imports pandas first (0.2 s) and looks at every value's type; polars builds a list of structs value by value.
-Here values are checked already, so each level of a column is a handful of passes that Python runs in C.
+Here each level of a column is a handful of passes that Python runs in C.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,23 +24,33 @@ LARGEST = 2**31 - 1
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
+class TooMuch(OverflowError):
+    """More bytes or items than one array can hold."""
+
+
 def batches(schema: pa.Schema, rows: Sequence[Mapping[str, Any]], largest: int = LARGEST) -> list[pa.RecordBatch]:
-    """Checked rows, which have every column, as Arrow holds them: in one batch, or in more where one is too small."""
+    """Rows, which have every column, as Arrow holds them: in one batch, or in more where one is too small.
+
+    Raises `TypeError`, `OverflowError`, `LookupError` or `UnicodeEncodeError` for a value that its column cannot hold,
+    without a word of which one it is: `Schema.checked` names it. `TooMuch` for a single row that is too large.
+    """
     if not rows:
         return []
     try:
         values = zip(*map(itemgetter(*schema.names), rows), strict=True)
         columns = [_array(list(each), field.type, largest) for each, field in zip(values, schema, strict=True)]
-    except OverflowError:
+    except TooMuch:
         if len(rows) == 1:
             raise
         half = len(rows) // 2
         return batches(schema, rows[:half], largest) + batches(schema, rows[half:], largest)
+    if any(column.null_count and not field.nullable for column, field in zip(columns, schema, strict=True)):
+        raise TypeError("null in a column that has none")
     return [pa.RecordBatch.from_arrays(columns, schema=schema)]
 
 
 def _array(values: list[Any], dtype: pa.DataType, largest: int) -> pa.Array:
-    """The values as an array. Raises `OverflowError` for more than it can hold."""
+    """The values as an array. Raises as `batches`."""
     size, missing = len(values), values.count(None)
     if missing == size:
         return pa.nulls(size, dtype)
@@ -48,34 +58,44 @@ def _array(values: list[Any], dtype: pa.DataType, largest: int) -> pa.Array:
     if missing:
         valid = pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little"))
     if pa.types.is_list(dtype):
-        items = [value or () for value in values] if missing else values
+        _only(values, list)
+        items = _without_null(values, missing, ())
         child = _array(list(chain.from_iterable(items)), dtype.value_type, largest)
         return pa.Array.from_buffers(dtype, size, [valid, _offsets(items, largest)], missing, children=[child])
     if pa.types.is_struct(dtype):
-        names = [member.name for member in dtype]
-        empty = dict.fromkeys(names)
-        whole = [empty if value is None else value for value in values] if missing else values
+        whole = _without_null(values, missing, dict.fromkeys(member.name for member in dtype))
         members = [_array(list(map(itemgetter(member.name), whole)), member.type, largest) for member in dtype]
         return pa.Array.from_buffers(dtype, size, [valid], missing, children=members)
     if pa.types.is_string(dtype):
-        texts = [value or "" for value in values] if missing else values
+        texts = _without_null(values, missing, "")
         joined = "".join(texts)
         parts = texts if joined.isascii() else [text.encode() for text in texts]
         data = pa.py_buffer(joined.encode())
         return pa.Array.from_buffers(dtype, size, [valid, _offsets(parts, largest), data], missing)
     if pa.types.is_binary(dtype):
-        blobs: list[Any] = [value or b"" for value in values] if missing else values
+        blobs = _without_null(values, missing, b"")
         data = pa.py_buffer(b"".join(blobs))
         return pa.Array.from_buffers(dtype, size, [valid, _offsets(blobs, largest), data], missing)
     if pa.types.is_timestamp(dtype):
-        numbers: Any = [0 if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
+        moments = _without_null(values, missing, _EPOCH)
+        data = pa.py_buffer(np.array([(moment - _EPOCH) // _MICROSECOND for moment in moments], np.int64))
+    elif pa.types.is_boolean(dtype):
+        _only(values, bool)
+        data = pa.py_buffer(np.packbits(_without_null(values, missing, False), bitorder="little"))
     else:
-        numbers = [value or 0 for value in values] if missing else values
-    if pa.types.is_boolean(dtype):
-        numbers = np.packbits(numbers, bitorder="little")
-    else:
-        numbers = np.array(numbers, "int64" if pa.types.is_timestamp(dtype) else dtype.to_pandas_dtype())
-    return pa.Array.from_buffers(dtype, size, [valid, pa.py_buffer(numbers)], missing)
+        _only(values, int, *([float] if pa.types.is_floating(dtype) else []))
+        data = pa.py_buffer(np.array(_without_null(values, missing, 0), dtype.to_pandas_dtype()))
+    return pa.Array.from_buffers(dtype, size, [valid, data], missing)
+
+
+def _without_null(values: list[Any], missing: int, stand_in: Any) -> list[Any]:
+    return [stand_in if value is None else value for value in values] if missing else values
+
+
+def _only(values: list[Any], *types: type) -> None:
+    """Raise `TypeError` for values of other types, where Python would take them for the same: `True` is no 1."""
+    if others := set(map(type, values)) - {*types, type(None)}:
+        raise TypeError(f"{', '.join(sorted(of.__name__ for of in others))} in place of {types[0].__name__}")
 
 
 def _offsets(values: Sequence[Any], largest: int) -> pa.Buffer:
@@ -83,7 +103,7 @@ def _offsets(values: Sequence[Any], largest: int) -> pa.Buffer:
     ends = np.zeros(len(values) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=ends[1:])
     if ends[-1] > largest:
-        raise OverflowError("too much for one array")
+        raise TooMuch("too much for one array")
     return pa.py_buffer(ends.astype(np.int32))
 
 

@@ -52,3 +52,38 @@ def test_rows_that_are_too_much_for_one_array_come_in_several():
     assert len(made) > 1
     with pytest.raises(OverflowError):
         columns.batches(SCHEMA.arrow, [named("12345678901")], largest=10)
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        (pa.int32(), [1, True]),
+        (pa.int32(), [1, 2**31]),
+        (pa.int64(), [1, 2**63]),
+        (pa.int64(), [1, 1.0]),
+        (pa.float64(), [0.5, False]),
+        (pa.float64(), [None, "1"]),
+        (pa.float64(), [10**400]),
+        (pa.bool_(), [True, 1]),
+        (pa.string(), [None, 0]),
+        (pa.string(), [b"a", "a"]),
+        (pa.string(), ["\ud800"]),
+        (pa.binary(), [b"a", "a"]),
+        (pa.timestamp("us", "UTC"), [datetime(2026, 11, 27)]),  # noqa: DTZ001 - the point of it
+        (pa.timestamp("us", "UTC"), [None, 0]),
+        (pa.list_(pa.string()), [["a"], "bc"]),
+        (pa.list_(pa.string()), [["a", 1]]),
+        (pa.list_(pa.string()), [{"a": 1}]),
+        (pa.struct({"a": pa.string()}), [{"a": "b"}, {}]),
+        (pa.struct({"a": pa.string()}), [None, "a"]),
+    ],
+)
+def test_a_value_of_another_type_is_never_taken_for_one_of_its_column(type_, values):
+    with pytest.raises((TypeError, OverflowError, LookupError, UnicodeEncodeError)):
+        columns.batches(pa.schema({"name": pa.string(), "of": type_}), [{"name": "", "of": value} for value in values])
+
+
+def test_null_is_refused_where_there_is_none():
+    schema = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("name", pa.string())])
+    with pytest.raises(TypeError, match="null in a column"):
+        columns.batches(schema, [{"id": "a", "name": None}, {"id": None, "name": "b"}])

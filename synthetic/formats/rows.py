@@ -1,13 +1,14 @@
-"""What a line gave, as rows: with where it stands, keys and hashes, and checked against the schema.
+"""What a line gave, as rows: with where it stands, keys and hashes.
 
-Whatever does not fit raises `ValueError`, `TypeError`, `LookupError` or `msgspec.ValidationError`.
+They have every column; whether values are of their columns' types is not looked at. What no key can be made of raises
+`ValueError`, `TypeError`, `AttributeError` or `LookupError`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synthetic.formats.format import Parsed, Place
-from synthetic.record import canonical_json, content_hash, facts, prompt_key, row_id, schema, text_key
+from synthetic.record import canonical_json, content_hash, facts, kinds, prompt_key, row_id, text_key
 
 JSON = tuple(column.name for column in facts().columns if column.type == "json")
 
@@ -27,7 +28,7 @@ def traces(parsed: Parsed, place: Place, gone: Mapping[str, str]) -> list[dict[s
             if row[name] is not None:
                 row[name] = canonical_json(row[name])
         row["content_hash"] = content_hash(row)
-        rows.append(facts().checked(row))
+        rows.append(row)
     return rows
 
 
@@ -35,14 +36,12 @@ def late_facts(parsed: Parsed, place: Place, gone: Mapping[str, str] | None = No
     """Rows of annotations. What was repaired (`gone`) is no fact and is left out."""
     where = {"log_file": place.log_file, "log_offset": place.log_offset}
     return [
-        schema("annotation-1").checked(
-            {"trace_id": trace_id, "branch": branch, "key": key, "value": canonical_json(fact)} | where
-        )
+        {"trace_id": trace_id, "branch": branch, "key": key, "value": canonical_json(fact)} | where
         for trace_id, branch, key, fact in parsed.late
     ]
 
 
 def token_arrays(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the side table of tokens."""
-    of = schema("tokens-1")
-    return [of.checked(dict.fromkeys(of.names) | row) for row in found]
+    empty = dict.fromkeys(kinds()["tokens"].names)
+    return [empty | row for row in found]
