@@ -127,16 +127,16 @@ def _take_trace(left: dict[str, Any], common: Mapping[str, Any], task: dict[str,
         sampled = [i for i, node in enumerate(path) if nodes[node].get("sampled") is True]
         parsed.sampled.append(sampled)
         parsed.rows.append(
-            row
-            | {
+            {
+                **row,
                 "row_id": row_id(row["trace_id"], branch),
                 "branch": branch,
                 "messages": [messages[node] for node in path],
                 "num_prompt_messages": sampled[0] if sampled else len(path),
                 "num_turns": len(sampled),
                 "trainable": False if path and path[-1] in rejected else agent.trainable,
+                **_ending(calls, path, row.get("stop_condition") in limits),
             }
-            | _ending(calls, path, row.get("stop_condition") in limits)
         )
 
 
