@@ -177,6 +177,8 @@ def kept(folder: str | None, name: str, measure: Callable[[], dict[str, Cost]]) 
 @contextmanager
 def scratch(parent: str | None, needed_bytes: int) -> Iterator[Path]:
     """A folder that goes away afterwards, also when the process is told to end; where there is room for so much."""
+    if parent:
+        Path(parent).mkdir(parents=True, exist_ok=True)
     with _ending_tidily(), TemporaryDirectory(prefix="synthetic-bench-", dir=parent) as folder:
         free = shutil.disk_usage(folder).free
         if free < needed_bytes:

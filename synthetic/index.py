@@ -22,8 +22,8 @@ SCHEMA = "index-1"
 COLUMNS = ("row_id", "problem_id", "text_key", "minhash", "trace_id", "branch")
 """What it is made of."""
 
-ROWS_AT_ONCE = 500_000
-"""About so many rows are held and sorted at once: 0.2 GB."""
+ROWS_AT_ONCE = 250_000
+"""About so many rows are held and sorted at once: 0.1 GB."""
 
 
 def write(path: Path, bench: Bench, judged: Mapping[str, Judged], progress: Progress) -> None:

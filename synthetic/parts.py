@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 import polars as pl
 import xxhash
 
-PART_ROWS = 2_000_000
+PART_ROWS = 1_000_000
 """A part has about so many rows at most."""
 
-PART_BYTES = 256 * 1024 * 1024
+PART_BYTES = 128 * 1024 * 1024
 """A part has about so many bytes at most, as polars holds them; a single value's rows are never parted."""
 
 

@@ -110,6 +110,12 @@ def test_a_measure_may_read_one_row_of_each_value(at):
     found = [bench.measured(ranked, place)["problem_pass_rate"].to_list() for place in range(2)]
     assert found == [[0.1, 0.7], [0.1]]
     assert seen == [[("a/0", "p"), ("c/0", "q")]]
+    for damaged in (None, *bench.cache.folder.glob("*.parquet")):
+        if damaged:
+            damaged.write_bytes(b"torn")
+        again = at.bench(read())
+        assert [again.measured(ranked, place)["problem_pass_rate"].to_list() for place in range(2)] == found
+    assert len(seen) <= 2, "it runs again only where its own result is lost"
 
 
 # ---- against
