@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Memory that polars has freed goes back to the system after half a second, not after ten (and one more for the rest).
+# Memory that polars has freed goes back to the system as soon as its allocator lets go of it, not a second later.
 # Where polars was imported before, this changes nothing.
-os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:500,muzzy_decay_ms:0")
+os.environ.setdefault("_RJEM_MALLOC_CONF", "muzzy_decay_ms:0")
 
 if TYPE_CHECKING:
     from synthetic.alike.near import near_duplicates as near_duplicates
